@@ -1,0 +1,87 @@
+#!/usr/bin/env -S deno run
+/**
+ * Synchronous and asynchronous waiting, drawn: the course's first section.
+ *
+ * Synchronous: wait for A to end before B begins. Asynchronous: begin A, begin B,
+ * and come back to each when it is ready; one thread, no parallel work. (The course
+ * has the two swapped, and neither is about bytes, frames, TCP or UDP.) It pays
+ * where a program waits, for a network or a disk. It does not make a computation
+ * faster, and while one runs, nothing else does: see threads_demo.ts.
+ *
+ * @run deno run scripts/async_demo.ts
+ */
+import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
+import { cyan, green, setColorEnabled } from "jsr:@std/fmt@^1.0.0/colors";
+
+const HELP = "Usage : async_demo.ts [--help]";
+
+/** When a task began and ended, in milliseconds since the first one began. */
+export interface Span {
+  name: string;
+  start: number;
+  end: number;
+}
+
+/** A request and its answer, as far as waiting goes. */
+type Task = [name: string, milliseconds: number];
+
+/** Waits as a program waits for a server: the thread is free meanwhile. */
+async function request([name, ms]: Task, origin: number): Promise<Span> {
+  const start = performance.now() - origin;
+  await new Promise((resume) => setTimeout(resume, ms));
+  return { name, start, end: performance.now() - origin };
+}
+
+/** One after the other: the waits add up. */
+export async function sequential(tasks: Task[]): Promise<Span[]> {
+  const origin = performance.now();
+  const spans: Span[] = [];
+  for (const task of tasks) spans.push(await request(task, origin));
+  return spans;
+}
+
+/** All at once: as long as the longest. Nothing is awaited until all have begun. */
+export async function concurrent(tasks: Task[]): Promise<Span[]> {
+  const origin = performance.now();
+  return await Promise.all(tasks.map((task) => request(task, origin)));
+}
+
+/**
+ * Draws spans under each other, on one scale.
+ *
+ * @param scale Milliseconds that one column stands for.
+ */
+export function draw(spans: Span[], scale: number): string[] {
+  return spans.map(({ name, start, end }) => {
+    const before = Math.round(start / scale);
+    const during = Math.max(1, Math.round(end / scale) - before);
+    const bar = " ".repeat(before) + "█".repeat(during);
+    return `  ${name} │${bar} ${Math.round(end)} ms`;
+  });
+}
+
+async function main(): Promise<void> {
+  const { help } = parseArgs(Deno.args, {
+    boolean: ["help"],
+    unknown: (arg) => {
+      console.error(`"${arg}" : option inconnue. ${HELP}`);
+      Deno.exit(2);
+    },
+  });
+  if (help) return console.log(HELP);
+  setColorEnabled(Deno.stdout.isTerminal());
+
+  const tasks: Task[] = [["A", 600], ["B", 300], ["C", 450]];
+  console.log("Synchrone : on attend la fin de A pour commencer B");
+  const one = await sequential(tasks);
+  for (const line of draw(one, 30)) console.log(cyan(line));
+  console.log("Asynchrone : on commence tout, on reprend ce qui est prêt");
+  const all = await concurrent(tasks);
+  for (const line of draw(all, 30)) console.log(green(line));
+  const [before, after] = [one, all].map((spans) =>
+    Math.round(Math.max(...spans.map((span) => span.end)))
+  );
+  console.log(`Total : ${before} ms l'une après l'autre, ${after} ms ensemble`);
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,144 @@
+/**
+ * The one thing that the scripts share: messages in, messages out.
+ *
+ * TCP carries bytes, not messages: two writes may arrive as one read, one write
+ * as three. So both sides agree on what a message is. Here it is one line of
+ * UTF-8, ended by "\n" (a "\r" before it is dropped), of at most 64 KiB. `raw` is
+ * the course's way: whatever one read brings is taken for a message.
+ *
+ * @module
+ */
+
+/** The longest message, in bytes, its line ending not counted. */
+export const MAX_MESSAGE = 64 * 1024;
+
+/** Why a conversation must end, in words fit to be shown and sent to the peer. */
+export class Refusal extends Error {}
+
+const TOO_LONG = `Message refusé : plus de ${MAX_MESSAGE} octets`;
+const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
+const NOT_A_LINE = "Message refusé : il faut une ligne (en --raw, du texte)";
+const LF = 10, CR = 13;
+
+/** The bytes of a message. Throws {@linkcode Refusal} if it cannot be one. */
+export function encode(message: string, raw = false): Uint8Array {
+  if (!message.isWellFormed()) throw new Refusal(NOT_UTF8);
+  if (raw ? message === "" : /\n|\r$/.test(message)) {
+    throw new Refusal(NOT_A_LINE);
+  }
+  const bytes = new TextEncoder().encode(raw ? message : message + "\n");
+  if (!raw && bytes.length > MAX_MESSAGE + 1) throw new Refusal(TOO_LONG);
+  return bytes;
+}
+
+/**
+ * Writes all the bytes, where `conn.write` may take only the first of them. It
+ * waits for as long as the peer does not read: the caller sets a time limit.
+ */
+export async function write(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  while (bytes.length > 0) bytes = bytes.subarray(await conn.write(bytes));
+}
+
+/**
+ * Says a last word and closes; never throws. Closing with bytes unread sends a
+ * reset, which can destroy the last word on its way (RFC 1122, 4.2.2.13): so end
+ * our half of the stream, and read until the peer ends its own or 1 s is over.
+ */
+export async function hangUp(conn: Deno.Conn, lastWord = "", raw = false) {
+  // dispose, unlike close(), may be called twice.
+  const limit = setTimeout(() => conn[Symbol.dispose](), 1000);
+  try {
+    if (lastWord) await write(conn, encode(lastWord, raw));
+    await conn.closeWrite();
+    for (const rest = new Uint8Array(4096); await conn.read(rest) !== null;);
+  } catch { /* The peer has gone, or the second is over. */ }
+  clearTimeout(limit);
+  conn[Symbol.dispose]();
+}
+
+/** A peer's text without what commands a terminal: escapes, controls, bidi. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "");
+}
+
+/** Reads messages from a connection, whatever the pieces they arrive in. */
+export class MessageReader {
+  /** True once the stream has ended in the middle of the last message. */
+  cut = false;
+  #refusal = "";
+  // Small, so that an idle client is cheap; it grows for a client that fills it.
+  #buffer = new Uint8Array(1024);
+  // The first #held bytes of it begin a message whose "\n" has not come yet.
+  #held = 0;
+  #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+  constructor(readonly conn: Pick<Deno.Conn, "read">, readonly raw = false) {}
+
+  /**
+   * Waits for a message, and returns it with all that the same read brought, so
+   * that one write can answer them; `null` at the end of the stream. Throws what
+   * `conn.read` throws and, after the last good message, {@linkcode Refusal}.
+   */
+  async read(): Promise<string[] | null> {
+    while (!this.#refusal) {
+      const count = await this.conn.read(this.#buffer.subarray(this.#held));
+      const end = this.#held + (count ?? 0);
+      const filled = end === this.#buffer.length;
+      const messages = this.#take(end, count === null);
+      // A client that always has data ready would never let the others in.
+      if (filled) await new Promise((resume) => setImmediate(resume));
+      if (messages.length > 0) return messages;
+      if (count === null && !this.#refusal) return null;
+    }
+    throw new Refusal(this.#refusal);
+  }
+
+  #take(end: number, ended: boolean): string[] {
+    const buffer = this.#buffer;
+    if (!this.raw && end > MAX_MESSAGE) {
+      const lf = buffer.subarray(0, end).indexOf(LF), line = lf < 0 ? end : lf;
+      if (line - Number(buffer[line - 1] === CR) > MAX_MESSAGE) {
+        this.#refusal = TOO_LONG;
+        return [];
+      }
+    }
+    // Only the new bytes are searched: a drip must not cost a full scan a byte.
+    const last = buffer.subarray(this.#held, end).lastIndexOf(LF);
+    const whole = last < 0 ? 0 : this.#held + last + 1;
+    const ready = this.raw || ended ? end : whole;
+    const messages = this.#decode(buffer.subarray(0, ready), !ended);
+    if (end === buffer.length) {
+      this.#buffer = new Uint8Array(Math.min(4 * end, MAX_MESSAGE + 2));
+    }
+    this.#buffer.set(buffer.subarray(ready, end));
+    this.#held = end - ready;
+    this.cut ||= ended && end > 0;
+    return messages;
+  }
+
+  #decode(bytes: Uint8Array, more: boolean): string[] {
+    const split = (part: Uint8Array): string[] => {
+      // Raw, a character may be cut in two: the decoder keeps its beginning.
+      const text = this.#decoder.decode(part, { stream: this.raw && more });
+      const lines = this.raw ? [text] : text.split(/\r?\n/);
+      if (lines.at(-1) === "") lines.pop();
+      return lines;
+    };
+    // One decode for all the lines costs a tenth of one for each...
+    try {
+      return split(bytes);
+    } catch {
+      this.#refusal = NOT_UTF8;
+    }
+    // ...and if it fails, the lines before the broken one are still good.
+    const good: string[] = [];
+    try {
+      while (!this.raw) {
+        const next = bytes.indexOf(LF) + 1 || bytes.length;
+        good.push(...split(bytes.subarray(0, next)));
+        bytes = bytes.subarray(next);
+      }
+    } catch { /* The broken one. */ }
+    return good;
+  }
+}

@@ -1,0 +1,248 @@
+#!/usr/bin/env -S deno run --unstable-net --allow-net --allow-read
+/**
+ * TCP server with threads: section 4', multithreaded server.
+ *
+ * The course gives each client a thread, which mostly sleeps in `recv`. Here one
+ * thread serves thousands, since `await` does the waiting, and there are several
+ * to use all the cores. A socket cannot be posted to a worker, so each listens for
+ * itself on the same port, and the kernel deals the clients out.
+ *
+ * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
+ */
+import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
+import { hangUp, MessageReader, printable } from "./encoding.ts";
+import { Refusal, write } from "./encoding.ts";
+
+const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
+  " [--threads N] [--timeout 300 (secondes par message)]" +
+  " [--max-clients 10000] [--quiet] [--raw] [--help]";
+
+/** What the main thread tells each worker. */
+export interface Settings {
+  listen: Deno.TcpListenOptions & { reusePort: boolean };
+  thread: number;
+  /** How many clients each thread has, in memory that all of them see. */
+  clients: Int32Array;
+  maxClients: number;
+  /** Seconds that a client has for one whole message. */
+  timeout: number;
+  quiet: boolean;
+  raw: boolean;
+}
+
+const ANSWER = "Message reçu";
+
+/** One client; `since` is when it was last answered. */
+interface Client {
+  conn: Deno.TcpConn;
+  name: string;
+  since: number;
+}
+
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+/** Serves all clients at once, until `signal` aborts and the last has gone. */
+export async function serve(
+  listener: Deno.TcpListener,
+  signal: AbortSignal,
+  settings: Settings,
+): Promise<void> {
+  const { clients, thread, maxClients, timeout, raw } = settings;
+  const here = new Set<Client>();
+  const dismiss = async (client: Client, reason: string) => {
+    client.since = Infinity;
+    console.error(`${client.name} : ${reason}`);
+    await hangUp(client.conn, reason, raw);
+  };
+  signal.addEventListener("abort", () => {
+    listener.close();
+    for (const client of here) dismiss(client, "Le serveur s'arrête");
+  });
+  // One timer for all: one for each message would cost more than the message.
+  const watch = setInterval(() => {
+    const latest = performance.now() - timeout * 1000;
+    for (const client of here) {
+      if (client.since < latest) {
+        dismiss(client, `Délai dépassé : ${timeout} s`);
+      }
+    }
+  }, Math.min(1000, timeout * 250));
+  while (!signal.aborted) {
+    try {
+      const conn = await listener.accept();
+      const name = `${address(conn.remoteAddr)} [Thread ${thread + 1}]`;
+      const client = { conn, name, since: performance.now() };
+      here.add(client);
+      Atomics.add(clients, thread, 1);
+      const full = clients.reduce((sum, count) => sum + count) > maxClients;
+      // Not awaited: both end by themselves, and never throw.
+      (full ? dismiss(client, "Serveur complet") : handle(client, settings))
+        .then(() => {
+          here.delete(client);
+          Atomics.sub(clients, thread, 1);
+        });
+    } catch (error) {
+      if (signal.aborted) break;
+      // A client that was reset in the backlog, or no file descriptor left.
+      console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
+      await pause(50);
+    }
+  }
+  while (here.size > 0) await pause(10);
+  clearInterval(watch);
+}
+
+/** Answers each message of a client, until FIN or the end of the stream. */
+async function handle(client: Client, settings: Settings): Promise<void> {
+  const { conn, name } = client, { quiet, raw } = settings;
+  console.log(`Instance de serveur prête pour ${name}`);
+  let lastWord = "";
+  try {
+    const reader = new MessageReader(conn, raw);
+    for (let fin = 0, lines; !fin && (lines = await reader.read());) {
+      fin = 1 + lines.findIndex((line) => /^\s*fin\s*$/i.test(line));
+      if (fin) lines = lines.slice(0, fin);
+      for (const line of quiet ? [] : lines.map(printable)) {
+        console.log(`Message reçu du client ${name} : ${line}`);
+      }
+      // One write for all the answers to a read: of two small ones, the second
+      // would wait until the client has confirmed the first (Nagle, 40 ms).
+      const answers = raw ? ANSWER : `${ANSWER}\n`.repeat(lines.length);
+      await write(conn, new TextEncoder().encode(answers));
+      client.since = performance.now();
+    }
+  } catch (error) {
+    // It is lost, does not keep to the rules, or has been dismissed.
+    const { message } = error as Error;
+    if (error instanceof Refusal) lastWord = message;
+    if (client.since < Infinity) console.error(`${name} : ${message}`);
+  }
+  await hangUp(conn, lastWord, raw);
+  console.log(`Connexion fermée avec ${name}`);
+}
+
+/** Starts a thread; another takes its place when it dies. */
+export function start(
+  settings: Settings,
+  signal: AbortSignal,
+  ready: () => void,
+): void {
+  const worker = new Worker(import.meta.url, { type: "module" });
+  const die = async (reason: string) => {
+    worker.terminate();
+    console.error(`Thread ${settings.thread + 1} mort, remplacé : ${reason}`);
+    Atomics.store(settings.clients, settings.thread, 0);
+    await pause(100);
+    if (!signal.aborted) start(settings, signal, ready);
+  };
+  worker.onmessage = ({ data }) => data === "ready" ? ready() : die(data);
+  worker.onerror = (event) => {
+    // Without this, an error in a worker would end the main thread too.
+    event.preventDefault();
+    die(event.message);
+  };
+  signal.addEventListener("abort", () => worker.postMessage("stop"));
+  worker.postMessage(settings);
+}
+
+/** In the worker, the other side of {@linkcode start}. */
+function obey(main: Worker): void {
+  const stop = new AbortController();
+  main.onmessage = async ({ data }: MessageEvent<Settings | "stop">) => {
+    try {
+      if (data === "stop") return stop.abort();
+      const listener = Deno.listen(data.listen);
+      main.postMessage("ready");
+      await serve(listener, stop.signal, data);
+    } catch (error) {
+      main.postMessage((error as Error).message);
+    }
+  };
+}
+
+function address({ hostname, port }: Deno.NetAddr): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function exit(code: number, problem: string): never {
+  console.error(problem);
+  Deno.exit(code);
+}
+
+async function main(): Promise<void> {
+  const { help, host, raw, quiet, ...args } = parseArgs(Deno.args, {
+    boolean: ["help", "raw", "quiet"],
+    string: ["host", "port", "threads", "timeout", "max-clients"],
+    default: { host: "127.0.0.1" },
+    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+  });
+  if (help) return console.log(HELP);
+  const number = (name: keyof typeof args, or: number, most: number) => {
+    const value = Number(args[name] ?? or), least = name === "port" ? 0 : 1;
+    if (args[name] !== "" && value >= least && value <= most) return value;
+    exit(
+      2,
+      `--${name} "${args[name]}" : écrivez un nombre de ${least} à ${most}`,
+    );
+  };
+  const port = number("port", 50000, 65535),
+    timeout = number("timeout", 300, 86400);
+  const maxClients = number("max-clients", 10000, 1_000_000);
+  let threads = number("threads", navigator.hardwareConcurrency, 64);
+  // Only Linux deals clients out to listeners that share a port.
+  const reusePort = Deno.build.os === "linux" && "listenDatagram" in Deno;
+  if (threads > 1 && !reusePort) {
+    console.error(
+      "Pas de port partagé ici, ou sans --unstable-net : un thread",
+    );
+    threads = 1;
+  }
+  const stop = new AbortController();
+  const clients = new Int32Array(new SharedArrayBuffer(4 * threads));
+  const onSignal = async () => {
+    if (stop.signal.aborted) Deno.exit(130);
+    stop.abort();
+    const end = performance.now() + 3000;
+    while (clients.some(Boolean) && performance.now() < end) await pause(10);
+    console.log("Serveur arrêté");
+    Deno.exit(0);
+  };
+  Deno.addSignalListener("SIGINT", onSignal);
+  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  try {
+    const path = import.meta.filename;
+    const { state } = await Deno.permissions.request({ name: "read", path });
+    if (state !== "granted") throw new Deno.errors.NotCapable();
+    // The workers would share the port with any program that shares it too. This
+    // listener does not, and so finds out; and port 0 gets its number here.
+    const probe = Deno.listen({ hostname: host, port });
+    probe.close();
+    const listen = { ...probe.addr, reusePort, tcpBacklog: 4096 };
+    const settings = { listen, clients, maxClients, timeout, quiet, raw };
+    let listening = 0;
+    const ready = () => {
+      if (++listening !== threads) return;
+      const where = `${address(probe.addr)}, ${threads} thread(s)`;
+      console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
+    };
+    for (let thread = 0; thread < threads; thread++) {
+      start({ ...settings, thread }, stop.signal, ready);
+    }
+  } catch (error) {
+    const { name, message } = error as Error;
+    const advice: Record<string, string> = {
+      AddrInUse:
+        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
+      NotCapable: "Interdit par Deno : ajoutez --allow-net et --allow-read",
+    };
+    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+  }
+}
+
+if ("DedicatedWorkerGlobalScope" in globalThis) {
+  // In a worker, `self` is the other end of the channel to the main thread.
+  obey(self as unknown as Worker);
+} else if (import.meta.main) {
+  await main();
+}

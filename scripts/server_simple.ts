@@ -1,0 +1,120 @@
+#!/usr/bin/env -S deno run --allow-net
+/**
+ * TCP server, one client at a time: section 2, procedural sockets.
+ *
+ * The life of every server: listen, accept, read, write, close, accept the next.
+ * Whoever comes meanwhile waits in the backlog, and one slow client holds up all
+ * the others: beyond a first lesson, take multithread_server.ts. The course lets
+ * the whole network in; this server listens to its own machine, or to `--host`.
+ *
+ * @run deno run --allow-net scripts/server_simple.ts
+ */
+import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
+import { hangUp, MessageReader, printable, Refusal } from "./encoding.ts";
+
+const HELP = "Usage : server_simple.ts [--host 127.0.0.1] [--port 50000]" +
+  " [--timeout 30 (secondes par client)] [--raw] [--help]";
+
+/**
+ * Serves clients one after the other, until `signal` aborts.
+ *
+ * @param timeout Seconds that one client may take.
+ */
+export async function serve(
+  listener: Deno.TcpListener,
+  signal: AbortSignal,
+  timeout = 30,
+  raw = false,
+): Promise<void> {
+  signal.addEventListener("abort", () => listener.close());
+  // Not `for await (const conn of listener)`, which ends with the first error.
+  while (!signal.aborted) {
+    try {
+      await handleClient(await listener.accept(), signal, timeout, raw);
+    } catch (error) {
+      if (signal.aborted) return;
+      // A client that was reset in the backlog, or no file descriptor left: go
+      // on, after a pause, since the next try may fail at once.
+      console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
+      await new Promise((resume) => setTimeout(resume, 50));
+    }
+  }
+}
+
+/** Prints one message, answers it and closes. Ends by itself, never throws. */
+export async function handleClient(
+  conn: Deno.TcpConn,
+  signal: AbortSignal,
+  timeout = 30,
+  raw = false,
+): Promise<void> {
+  console.log(`Client connecté, adresse ${address(conn.remoteAddr)}`);
+  const { promise: limit, reject } = Promise.withResolvers<never>();
+  const late = () => reject(new Refusal(`Délai dépassé : ${timeout} s`));
+  const stop = () => reject(new Refusal("Le serveur s'arrête"));
+  const timer = setTimeout(late, timeout * 1000);
+  signal.addEventListener("abort", stop);
+  let answer = "Bonjour, je suis le serveur";
+  try {
+    const reading = new MessageReader(conn, raw).read();
+    const messages = await Promise.race([reading, limit]);
+    console.log(messages ? printable(messages[0]) : "Client parti sans un mot");
+  } catch (error) {
+    console.error((error as Error).message);
+    answer = error instanceof Refusal ? error.message : "";
+  }
+  clearTimeout(timer);
+  signal.removeEventListener("abort", stop);
+  await hangUp(conn, answer, raw);
+  console.log("Connexion fermée");
+}
+
+function address({ hostname, port }: Deno.NetAddr): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function exit(code: number, problem: string): never {
+  console.error(problem);
+  Deno.exit(code);
+}
+
+async function main(): Promise<void> {
+  const { host, help, raw, ...args } = parseArgs(Deno.args, {
+    boolean: ["help", "raw"],
+    string: ["host", "port", "timeout"],
+    default: { host: "127.0.0.1", port: "50000", timeout: "30" },
+    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+  });
+  if (help) return console.log(HELP);
+  const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
+  const timeout = Number(args.timeout);
+  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 0 à 65535`);
+  if (!(timeout > 0 && timeout <= 86400)) {
+    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+  }
+
+  const stop = new AbortController();
+  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
+  Deno.addSignalListener("SIGINT", onSignal);
+  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  try {
+    // The course's listen(5): five clients may wait for accept.
+    const listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });
+    const where = address(listener.addr);
+    console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
+    await serve(listener, stop.signal, timeout, raw);
+    console.log("Serveur arrêté");
+  } catch (error) {
+    const { name, message } = error as Error;
+    const advice: Record<string, string> = {
+      AddrInUse:
+        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
+      NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
+    };
+    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+  }
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,277 @@
+/**
+ * What the tests share: starting the real scripts with their headers' commands,
+ * reading what they say, and ending them by their process id.
+ *
+ * Every wait has a limit, and no sleep stands in for a condition.
+ *
+ * @module
+ */
+
+/** The folder of the project, where all commands of README.md are run. */
+export const ROOT = new URL("../", import.meta.url).pathname;
+
+/** How long anything may take, in milliseconds, before a test gives it up. */
+export const PATIENCE = 15_000;
+
+/** All scripts that a header's command runs, by name, without `.ts`. */
+export const SCRIPTS = [...Deno.readDirSync(ROOT + "scripts")]
+  .map((entry) => entry.name.replace(/\.ts$/, ""))
+  .filter((name) => name !== "encoding")
+  .sort();
+
+/** The command in a script's header, without `deno run`: its flags, and its path. */
+export function header(script: string): { flags: string[]; path: string } {
+  const text = Deno.readTextFileSync(`${ROOT}scripts/${script}.ts`);
+  const run = text.match(/^ \* @run deno run (.*)$/m)?.[1].split(" ");
+  if (!run) throw new Error(`${script}.ts has no @run line`);
+  return { flags: run.slice(0, -1), path: run.at(-1)! };
+}
+
+/** How to start a {@linkcode Program}. */
+export interface StartOptions {
+  /** Permission flags in place of the header's. */
+  flags?: string[];
+  /** `null` (at its end from the start) unless the test types something. */
+  stdin?: "piped" | "null";
+  /** The folder to run in; the project's unless told. */
+  cwd?: string;
+  /** How many file descriptors it may have (`ulimit -n`). */
+  descriptors?: number;
+}
+
+/** A running program: what it has said so far, and how it ends. */
+export class Program implements AsyncDisposable {
+  /** All of stdout so far. */
+  out = "";
+  /** All of stderr so far. */
+  err = "";
+  #child: Deno.ChildProcess;
+  #stdin?: WritableStreamDefaultWriter<Uint8Array>;
+  #ended = false;
+  #done: Promise<{ code: number; out: string; err: string }>;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(command: string, args: string[], options: StartOptions = {}) {
+    const { stdin = "null", cwd = ROOT, descriptors } = options;
+    if (descriptors) {
+      args = [
+        "-c",
+        `ulimit -n ${descriptors}; exec "$@"`,
+        "sh",
+        command,
+        ...args,
+      ];
+      command = "sh";
+    }
+    this.#child = new Deno.Command(command, {
+      args,
+      cwd,
+      stdin,
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1", PYTHONUNBUFFERED: "1", PYTHONUTF8: "1" },
+    }).spawn();
+    if (stdin === "piped") this.#stdin = this.#child.stdin.getWriter();
+    const collect = async (
+      stream: ReadableStream<Uint8Array>,
+      add: (text: string) => void,
+    ) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+        add(text);
+        this.#wake.resolve();
+      }
+    };
+    this.#done = Promise.all([
+      this.#child.status,
+      collect(this.#child.stdout, (text) => this.out += text),
+      collect(this.#child.stderr, (text) => this.err += text),
+    ]).then(([{ code }]) => {
+      this.#ended = true;
+      this.#wake.resolve();
+      return { code, out: this.out, err: this.err };
+    });
+  }
+
+  /** The process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Waits until `condition` holds, which is asked whenever the program speaks. */
+  async until<T>(
+    condition: () => T | undefined | null | false,
+    what: string,
+  ): Promise<T> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, PATIENCE);
+    let over = false;
+    late.promise.then(() => over = true);
+    try {
+      while (true) {
+        this.#wake = Promise.withResolvers();
+        const value = condition();
+        if (value) return value;
+        if (this.#ended || over) {
+          throw new Error(
+            `${over ? "Waited in vain" : "Ended"} before ${what}` +
+              `\n--- stdout\n${this.out}\n--- stderr\n${this.err}`,
+          );
+        }
+        await Promise.race([this.#wake.promise, late.promise]);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Waits until stdout matches, and returns the match. */
+  says(pattern: RegExp | string): Promise<RegExpMatchArray> {
+    return this.until(
+      () =>
+        this.out.match(
+          typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
+        ),
+      `${pattern} on stdout`,
+    );
+  }
+
+  /** Waits until stderr matches, and returns the match. */
+  complains(pattern: RegExp | string): Promise<RegExpMatchArray> {
+    return this.until(
+      () =>
+        this.err.match(
+          typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
+        ),
+      `${pattern} on stderr`,
+    );
+  }
+
+  /** The port in the first line of a server. */
+  async port(): Promise<number> {
+    const [, port] = await this.says(/^.*(?:127\.0\.0\.1|\[::1\]):(\d+)/);
+    return Number(port);
+  }
+
+  /** Types text. */
+  async type(text: string): Promise<void> {
+    await this.#stdin!.write(new TextEncoder().encode(text));
+  }
+
+  /** Ends the input, as Ctrl-D does. */
+  async endInput(): Promise<void> {
+    await this.#stdin!.close();
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until it has ended by itself. */
+  async end(): Promise<{ code: number; out: string; err: string }> {
+    await this.until(() => this.#ended, "its end");
+    return await this.#done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) {
+      try {
+        this.kill("SIGKILL");
+      } catch { /* It has just ended. */ }
+    }
+    await this.#stdin?.close().catch(() => {});
+    await this.#done;
+  }
+}
+
+/** Starts a script with its header's command. */
+export function start(
+  script: string,
+  args: string[] = [],
+  options: StartOptions = {},
+): Program {
+  const { flags, path } = header(script);
+  return new Program(
+    Deno.execPath(),
+    ["run", ...(options.flags ?? flags), path, ...args],
+    options,
+  );
+}
+
+/** Starts a server on a free port, and waits until it listens. */
+export async function serve(
+  script: string,
+  args: string[] = [],
+  options: StartOptions = {},
+): Promise<Program & { address: string[] }> {
+  const program = start(script, ["--port", "0", ...args], options);
+  const port = await program.port();
+  return Object.assign(program, { address: ["--port", `${port}`] });
+}
+
+/** Runs a script to its end, with `input` typed if there is some. */
+export async function run(
+  script: string,
+  args: string[] = [],
+  options: StartOptions & { input?: string } = {},
+): Promise<{ code: number; out: string; err: string }> {
+  const { input } = options;
+  const stdin = input === undefined ? "null" : "piped";
+  await using program = start(script, args, { stdin, ...options });
+  if (input !== undefined) {
+    await program.type(input);
+    await program.endInput();
+  }
+  return await program.end();
+}
+
+/** Whether this machine has a program. */
+export function has(command: string): boolean {
+  try {
+    return new Deno.Command("sh", { args: ["-c", `command -v ${command}`] })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A test that needs a program which not every machine has; where it is missing, the
+ * test is reported as ignored, with the reason in its name.
+ */
+export function testWith(
+  command: string,
+  name: string,
+  fn: () => Promise<void>,
+): void {
+  const here = has(command);
+  Deno.test({
+    name: here ? name : `${name} (ignored: no ${command} on this machine)`,
+    ignore: !here,
+    fn,
+  });
+}
+
+/** Runs Python code, which finds its arguments in `sys.argv[1:]`. */
+export function python(code: string, ...args: (string | number)[]): Program {
+  const prelude = "import socket, struct, sys, time, threading\n";
+  return new Program("python3", ["-c", prelude + code, ...args.map(String)]);
+}
+
+/** Bytes of a text. */
+export function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** Connects, sends all of `data`, ends its half, and returns all that comes. */
+export async function exchange(
+  port: number,
+  data: Uint8Array | string,
+  hostname = "127.0.0.1",
+): Promise<string> {
+  using conn = await Deno.connect({ port, hostname });
+  let rest = typeof data === "string" ? bytes(data) : data;
+  while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+  await conn.closeWrite();
+  return await new Response(conn.readable).text();
+}
