@@ -147,7 +147,7 @@ async function main(): Promise<void> {
     unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
   });
   if (help) return console.log(HELP);
-  const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
+  const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
 

@@ -80,7 +80,7 @@ async function main(): Promise<void> {
       !key || exit(2, `"${arg}" : option inconnue. ${HELP}`),
   });
   if (help) return console.log(HELP);
-  const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
+  const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   const [message = "Bonjour, je suis le client", extra] = args._.map(String);
   if (extra !== undefined) exit(2, `Un seul message : "${message} ${extra} …"`);

@@ -225,13 +225,15 @@ export async function run(
   return await program.end();
 }
 
-/** Whether this machine has a program. */
+/** Whether this machine has a program, and for `nc` the one of OpenBSD. */
 export function has(command: string): boolean {
+  const works = command === "nc"
+    ? "nc -h 2>&1 | grep -q 'Shutdown the network socket after EOF'"
+    : `command -v ${command}`;
   try {
-    return new Deno.Command("sh", { args: ["-c", `command -v ${command}`] })
-      .outputSync().success;
+    return new Deno.Command("sh", { args: ["-c", works] }).outputSync().success;
   } catch {
-    return false;
+    return false; // A system without `sh`.
   }
 }
 
