@@ -277,3 +277,26 @@ export async function exchange(
   await conn.closeWrite();
   return await new Response(conn.readable).text();
 }
+
+/**
+ * A folder with only these files of the project in it, and a deno.json that has
+ * only `links`: what stands for JSR on machines that do not reach it.
+ */
+export async function copyOut(
+  ...paths: string[]
+): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "copie-" });
+  for (const file of paths) {
+    await Deno.mkdir(`${path}/${file}`.replace(/[^/]+$/, ""), {
+      recursive: true,
+    });
+    await Deno.copyFile(ROOT + file, `${path}/${file}`);
+  }
+  const { links } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
+  const config = { links: links.map((link: string) => ROOT + link) };
+  await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify(config));
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
