@@ -164,7 +164,9 @@ async function main(): Promise<void> {
       ConnectionReset: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, `${host} port ${port} : ${advice[name] ?? message}`);
+    const unknown = /lookup|host is known/.test(message);
+    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
+    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
   }
   console.log("Connexion fermée");
 }

@@ -31,7 +31,7 @@ export async function ask(
   raw = false,
 ): Promise<{ answer: string; cut: boolean }> {
   // To close is the one way to end a read or a write that waits.
-  const limit = setTimeout(() => conn.close(), timeout * 1000);
+  const limit = setTimeout(() => conn[Symbol.dispose](), timeout * 1000);
   try {
     await write(conn, encode(message, raw));
     const reader = new MessageReader(conn, raw);
@@ -96,7 +96,9 @@ async function main(): Promise<void> {
       ConnectionReset: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, `${host} port ${port} : ${advice[name] ?? message}`);
+    const unknown = /lookup|host is known/.test(message);
+    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
+    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
   }
 }
 

@@ -46,11 +46,13 @@ export async function converse(
   };
   const ask = async () => {
     for await (const line of lines) {
+      const bytes = encodeOrComplain(line, raw);
+      if (!bytes) continue;
       answered = Promise.withResolvers();
       leaving = /^\s*fin\s*$/i.test(line);
       // To close is the one way to end a read or a write that waits.
       limit = setTimeout(() => conn[Symbol.dispose](), timeout * 1000);
-      await write(conn, encode(line, raw));
+      await write(conn, bytes);
       await answered.promise;
       clearTimeout(limit);
       if (leaving) return;
@@ -67,6 +69,15 @@ export async function converse(
   } finally {
     clearTimeout(limit);
     await hangUp(conn, lastWord, raw);
+  }
+}
+
+/** A line that cannot be said is its writer's affair, and ends nothing. */
+function encodeOrComplain(line: string, raw: boolean): Uint8Array | undefined {
+  try {
+    return encode(line, raw);
+  } catch (error) {
+    console.error((error as Error).message);
   }
 }
 
@@ -141,7 +152,9 @@ async function main(): Promise<void> {
       ConnectionReset: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, `${host} port ${port} : ${advice[name] ?? message}`);
+    const unknown = /lookup|host is known/.test(message);
+    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
+    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
   }
 }
 

@@ -30,14 +30,8 @@ export interface Settings {
   raw: boolean;
 }
 
-const ANSWER = "Message reçu";
-
 /** One client; `since` is when it was last answered. */
-interface Client {
-  conn: Deno.TcpConn;
-  name: string;
-  since: number;
-}
+type Client = { conn: Deno.TcpConn; name: string; since: number };
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
@@ -61,12 +55,9 @@ export async function serve(
   // One timer for all: one for each message would cost more than the message.
   const watch = setInterval(() => {
     const latest = performance.now() - timeout * 1000;
-    for (const client of here) {
-      if (client.since < latest) {
-        dismiss(client, `Délai dépassé : ${timeout} s`);
-      }
-    }
-  }, Math.min(1000, timeout * 250));
+    const late = [...here].filter((client) => client.since < latest);
+    for (const client of late) dismiss(client, `Délai dépassé : ${timeout} s`);
+  }, 250);
   while (!signal.aborted) {
     try {
       const conn = await listener.accept();
@@ -75,17 +66,20 @@ export async function serve(
       here.add(client);
       Atomics.add(clients, thread, 1);
       const full = clients.reduce((sum, count) => sum + count) > maxClients;
+      const leave = () => {
+        here.delete(client);
+        Atomics.sub(clients, thread, 1);
+      };
+      if (full) leave();
       // Not awaited: both end by themselves, and never throw.
-      (full ? dismiss(client, "Serveur complet") : handle(client, settings))
-        .then(() => {
-          here.delete(client);
-          Atomics.sub(clients, thread, 1);
-        });
+      if (full) dismiss(client, "Serveur complet");
+      else handle(client, settings).then(leave);
     } catch (error) {
       if (signal.aborted) break;
-      // A client that was reset in the backlog, or no file descriptor left.
       console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
-      await pause(50);
+      // Reset in the backlog, it concerns nobody else. But when no descriptor is
+      // left, the next try fails at once, and the next: wait for one.
+      if (!(error instanceof Deno.errors.NotConnected)) await pause(50);
     }
   }
   while (here.size > 0) await pause(10);
@@ -107,8 +101,7 @@ async function handle(client: Client, settings: Settings): Promise<void> {
       }
       // One write for all the answers to a read: of two small ones, the second
       // would wait until the client has confirmed the first (Nagle, 40 ms).
-      const answers = raw ? ANSWER : `${ANSWER}\n`.repeat(lines.length);
-      await write(conn, new TextEncoder().encode(answers));
+      await write(conn, answer(lines.length, raw));
       client.since = performance.now();
     }
   } catch (error) {
@@ -121,21 +114,18 @@ async function handle(client: Client, settings: Settings): Promise<void> {
   console.log(`Connexion fermée avec ${name}`);
 }
 
-/** Starts a thread; another takes its place when it dies. */
-export function start(
-  settings: Settings,
-  signal: AbortSignal,
-  ready: () => void,
-): void {
+/** Starts a thread, and another in its place when it dies; waits until it listens. */
+export function start(settings: Settings, signal: AbortSignal): Promise<void> {
   const worker = new Worker(import.meta.url, { type: "module" });
+  const { promise, resolve } = Promise.withResolvers<void>();
   const die = async (reason: string) => {
     worker.terminate();
     console.error(`Thread ${settings.thread + 1} mort, remplacé : ${reason}`);
     Atomics.store(settings.clients, settings.thread, 0);
     await pause(100);
-    if (!signal.aborted) start(settings, signal, ready);
+    if (!signal.aborted) resolve(start(settings, signal));
   };
-  worker.onmessage = ({ data }) => data === "ready" ? ready() : die(data);
+  worker.onmessage = ({ data }) => data === "ready" ? resolve() : die(data);
   worker.onerror = (event) => {
     // Without this, an error in a worker would end the main thread too.
     event.preventDefault();
@@ -143,6 +133,7 @@ export function start(
   };
   signal.addEventListener("abort", () => worker.postMessage("stop"));
   worker.postMessage(settings);
+  return promise;
 }
 
 /** In the worker, the other side of {@linkcode start}. */
@@ -160,6 +151,11 @@ function obey(main: Worker): void {
   };
 }
 
+function answer(count: number, raw: boolean): Uint8Array {
+  const text = "Message reçu";
+  return new TextEncoder().encode(raw ? text : `${text}\n`.repeat(count));
+}
+
 function address({ hostname, port }: Deno.NetAddr): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
@@ -173,28 +169,29 @@ async function main(): Promise<void> {
   const { help, host, raw, quiet, ...args } = parseArgs(Deno.args, {
     boolean: ["help", "raw", "quiet"],
     string: ["host", "port", "threads", "timeout", "max-clients"],
-    default: { host: "127.0.0.1" },
+    default: {
+      host: "127.0.0.1",
+      port: "50000",
+      threads: `${navigator.hardwareConcurrency}`,
+      timeout: "300",
+      "max-clients": "10000",
+    },
     unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
   });
   if (help) return console.log(HELP);
-  const number = (name: keyof typeof args, or: number, most: number) => {
-    const value = Number(args[name] ?? or), least = name === "port" ? 0 : 1;
-    if (args[name] !== "" && value >= least && value <= most) return value;
-    exit(
-      2,
-      `--${name} "${args[name]}" : écrivez un nombre de ${least} à ${most}`,
-    );
+  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
+  const number = (name: string, text: string, least: number, most: number) => {
+    if (/^\d+$/.test(text) && +text >= least && +text <= most) return +text;
+    exit(2, `--${name} "${text}" : écrivez un nombre de ${least} à ${most}`);
   };
-  const port = number("port", 50000, 65535),
-    timeout = number("timeout", 300, 86400);
-  const maxClients = number("max-clients", 10000, 1_000_000);
-  let threads = number("threads", navigator.hardwareConcurrency, 64);
+  const port = number("port", args.port, 0, 65535);
+  const timeout = number("timeout", args.timeout, 1, 86400);
+  const maxClients = number("max-clients", args["max-clients"], 1, 1e6);
+  let threads = number("threads", args.threads, 1, 64);
   // Only Linux deals clients out to listeners that share a port.
   const reusePort = Deno.build.os === "linux" && "listenDatagram" in Deno;
   if (threads > 1 && !reusePort) {
-    console.error(
-      "Pas de port partagé ici, ou sans --unstable-net : un thread",
-    );
+    console.error("Pas de port partagé (ni --unstable-net ?) : un seul thread");
     threads = 1;
   }
   const stop = new AbortController();
@@ -220,15 +217,14 @@ async function main(): Promise<void> {
     probe.close();
     const listen = { ...probe.addr, reusePort, tcpBacklog: 4096 };
     const settings = { listen, clients, maxClients, timeout, quiet, raw };
-    let listening = 0;
-    const ready = () => {
-      if (++listening !== threads) return;
-      const where = `${address(probe.addr)}, ${threads} thread(s)`;
-      console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
-    };
-    for (let thread = 0; thread < threads; thread++) {
-      start({ ...settings, thread }, stop.signal, ready);
-    }
+    await Promise.all(
+      Array.from(
+        clients,
+        (_, thread) => start({ ...settings, thread }, stop.signal),
+      ),
+    );
+    const where = `${address(probe.addr)} (${threads} thread)`;
+    console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
   } catch (error) {
     const { name, message } = error as Error;
     const advice: Record<string, string> = {
@@ -236,7 +232,12 @@ async function main(): Promise<void> {
         `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
       NotCapable: "Interdit par Deno : ajoutez --allow-net et --allow-read",
     };
-    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+    const where = `${host} port ${port}`;
+    exit(
+      1,
+      advice[name] ??
+        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
+    );
   }
 }
 

@@ -166,6 +166,7 @@ async function main(): Promise<void> {
     terminal.prompt("");
     terminal.show("CONNEXION INTERROMPUE");
   } catch (error) {
+    if (stop.signal.aborted) Deno.exit(0);
     const { name, message } = error as Error;
     const advice: Record<string, string> = {
       ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
@@ -174,7 +175,9 @@ async function main(): Promise<void> {
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
     terminal.keyboard.close();
-    exit(1, `${host} port ${port} : ${advice[name] ?? message}`);
+    const unknown = /lookup|host is known/.test(message);
+    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
+    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
   }
   // A read of the keyboard that is still waiting would keep the process alive.
   terminal.keyboard.close();

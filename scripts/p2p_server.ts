@@ -159,7 +159,7 @@ export async function serve(
       const { message } = error as Error;
       terminal.show(`Connexion perdue : ${message}`, console.error);
       // Without a pause, a lack of file descriptors would burn the processor.
-      await new Promise((resume) => setTimeout(resume, 50));
+      if (!talk) await new Promise((resume) => setTimeout(resume, 50));
     }
     if (!talk) continue;
     talk = undefined;
@@ -200,7 +200,12 @@ async function main(): Promise<void> {
         `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
       NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+    const where = `${host} port ${port}`;
+    exit(
+      1,
+      advice[name] ??
+        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
+    );
   }
 
   const stop = new AbortController(), terminal = new Terminal();

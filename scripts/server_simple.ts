@@ -33,9 +33,10 @@ export async function serve(
       await handleClient(await listener.accept(), signal, timeout, raw);
     } catch (error) {
       if (signal.aborted) return;
-      // A client that was reset in the backlog, or no file descriptor left: go
-      // on, after a pause, since the next try may fail at once.
       console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
+      // A client that was reset while it waited is gone. But when no descriptor is
+      // left, the next try fails at once, and the next: wait for one.
+      if (error instanceof Deno.errors.NotConnected) continue;
       await new Promise((resume) => setTimeout(resume, 50));
     }
   }
@@ -113,7 +114,12 @@ async function main(): Promise<void> {
         `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
       NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+    const where = `${host} port ${port}`;
+    exit(
+      1,
+      advice[name] ??
+        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
+    );
   }
 }
 

@@ -40,7 +40,8 @@ export async function join(worker: Worker, order: Order): Promise<number> {
 
 function answer(worker: Worker): Promise<number> {
   return new Promise((resolve, reject) => {
-    worker.onmessage = (event) => resolve(event.data);
+    worker.onmessage = ({ data }) =>
+      typeof data === "number" ? resolve(data) : reject(new Error(data));
     worker.onerror = (event) => {
       // Without this, an error in a worker would end the main thread too.
       event.preventDefault();
@@ -143,11 +144,15 @@ if ("DedicatedWorkerGlobalScope" in globalThis) {
   // In a worker, `self` is the other end of the channel that `start` opened.
   const main = self as unknown as Worker;
   main.onmessage = ({ data }: MessageEvent<Order>) => {
-    main.postMessage(
-      "name" in data
+    try {
+      const result = "name" in data
         ? count(data.name)
-        : countPrimes(data.limit, data.share, data.shares),
-    );
+        : countPrimes(data.limit, data.share, data.shares);
+      main.postMessage(result);
+    } catch (error) {
+      // Uncaught here, it would be printed with its stack, whatever main does.
+      main.postMessage((error as Error).message);
+    }
   };
   main.postMessage(0);
 } else if (import.meta.main) {

@@ -60,7 +60,8 @@ export async function ask(
 
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const exact = { fatal: true, ignoreBOM: true };
+    return new TextDecoder("utf-8", exact).decode(bytes);
   } catch {
     throw new Refusal("Réponse refusée : ce n'est pas de l'UTF-8");
   }
@@ -115,8 +116,7 @@ async function main(): Promise<void> {
       ENOTFOUND: "hôte inconnu : vérifiez --host",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
-    const reason = advice[code ?? name] ?? message;
-    exit(1, `${host} port ${port} : ${reason}`);
+    exit(1, `${host} port ${port} : ${advice[code ?? name] ?? message}`);
   }
 }
 

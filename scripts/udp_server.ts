@@ -41,7 +41,8 @@ export async function serve(
 /** Prints a datagram's message, and returns what to say to it. */
 function answer(bytes: Uint8Array, from: string): string {
   try {
-    const message = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const exact = { fatal: true, ignoreBOM: true };
+    const message = new TextDecoder("utf-8", exact).decode(bytes);
     console.log(`Message reçu de ${from} : ${printable(message)}`);
     return "Bonjour, je suis le serveur";
   } catch {
@@ -93,7 +94,12 @@ async function main(): Promise<void> {
         `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
       NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
     };
-    exit(1, advice[name] ?? `Impossible d'écouter sur ${host} : ${message}`);
+    const where = `${host} port ${port}`;
+    exit(
+      1,
+      advice[name] ??
+        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
+    );
   }
 }
 

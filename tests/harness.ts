@@ -205,7 +205,10 @@ export async function serve(
   options: StartOptions = {},
 ): Promise<Program & { address: string[] }> {
   const program = start(script, ["--port", "0", ...args], options);
-  const port = await program.port();
+  const port = await program.port().catch(async (error) => {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  });
   return Object.assign(program, { address: ["--port", `${port}`] });
 }
 
@@ -272,6 +275,8 @@ export async function exchange(
   hostname = "127.0.0.1",
 ): Promise<string> {
   using conn = await Deno.connect({ port, hostname });
+  const limit = setTimeout(() => conn[Symbol.dispose](), PATIENCE);
+  using _ = { [Symbol.dispose]: () => clearTimeout(limit) };
   let rest = typeof data === "string" ? bytes(data) : data;
   while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
   await conn.closeWrite();

@@ -1,0 +1,619 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { serve as serveClients } from "../scripts/multithread_server.ts";
+import {
+  bytes,
+  exchange,
+  header,
+  PATIENCE,
+  Program,
+  python,
+  ROOT,
+  run,
+  serve,
+  start,
+  testWith,
+} from "./harness.ts";
+
+const SERVER = "multithread_server";
+const ANSWER = "Message reçu\n";
+
+type Server = Program & { address: string[] };
+
+/** The port that a server of ours has. */
+const portOf = (server: Server) => Number(server.address[1]);
+
+/** A client of our own; like all that waits here, it gives up in the end. */
+async function connect(server: Server) {
+  const conn = await Deno.connect({
+    port: portOf(server),
+    hostname: "127.0.0.1",
+  });
+  const limit = setTimeout(() => conn[Symbol.dispose](), PATIENCE);
+  return {
+    port: conn.localAddr.port,
+    /** What one read brings; "" at the end of the stream. */
+    async hear() {
+      const buffer = new Uint8Array(4096);
+      const count = await conn.read(buffer);
+      return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+    },
+    async say(text: string) {
+      await conn.write(bytes(text));
+      return await this.hear();
+    },
+    [Symbol.dispose]() {
+      clearTimeout(limit);
+      conn[Symbol.dispose]();
+    },
+  };
+}
+
+/** A Python client with its connection in `s`; `rest()` is all that it still hears. */
+function peer(server: Server, code: string) {
+  const prelude = `
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def rest():
+    heard = b""
+    try:
+        while data := s.recv(4096): heard += data
+    except ConnectionResetError: pass
+    return heard.decode()
+`;
+  return python(prelude + code, portOf(server));
+}
+
+/** A server is well if it still answers, and ends with 0 when it is told to. */
+async function assertWell(server: Server) {
+  assertEquals(await exchange(portOf(server), "toujours là ?\n"), ANSWER);
+  server.kill();
+  const { code, out, err } = await server.end();
+  assertEquals(code, 0, err);
+  assertMatch(out, /\nServeur arrêté\n$/);
+}
+
+Deno.test("multithread_server answers each message, and prints it with its thread and client", async () => {
+  await using server = await serve(SERVER, ["--threads", "2"]);
+  await server.says(/^Serveur prêt.* sur 127\.0\.0\.1:\d+\b.*\b2 thread.*\n/);
+  assertEquals(
+    await exchange(portOf(server), "un\ndeux\r\n"),
+    ANSWER.repeat(2),
+  );
+  const [, client] = await server.says(
+    /Message reçu du client (127\.0\.0\.1:\d+ \[Thread [12]\]) : un\n/,
+  );
+  await server.says(`Message reçu du client ${client} : deux\n`);
+  await server.says(`Connexion fermée avec ${client}\n`);
+  await assertWell(server);
+  assertEquals(server.err, "");
+});
+
+Deno.test("multithread_server serves several clients at once", async () => {
+  await using server = await serve(SERVER, ["--threads", "1"]);
+  using first = await connect(server);
+  using second = await connect(server);
+  using third = await connect(server);
+  for (const client of [third, first, second, first, third, second]) {
+    assertEquals(await client.say("bonjour\n"), ANSWER);
+  }
+});
+
+Deno.test("multithread_server ends a client's conversation at its FIN, and no other's", async () => {
+  await using server = await serve(SERVER);
+  using other = await connect(server);
+  assertEquals(await other.say("avant\n"), ANSWER);
+  for (const fin of ["FIN", "fin", "Fin"]) {
+    const heard = await exchange(portOf(server), `un\n${fin}\naprès\n`);
+    assertEquals(heard, ANSWER.repeat(2));
+  }
+  assertEquals(await other.say("après\n"), ANSWER);
+  // The client that does not close by itself is closed after its answer.
+  assertEquals(await other.say("fin\n"), ANSWER);
+  assertEquals(await other.hear(), "");
+  await assertWell(server);
+  // It was not even read what stood behind the FIN.
+  assertEquals(server.out.match(/ : après\n/g)?.length, 1);
+});
+
+Deno.test("multithread_server answers all the messages that one segment brings", async () => {
+  await using server = await serve(SERVER, ["--quiet"]);
+  const heard = await exchange(portOf(server), "x\n".repeat(5000));
+  assertEquals(heard, ANSWER.repeat(5000));
+});
+
+testWith(
+  "nc",
+  "multithread_server answers nc, which half-closes, with and without a last newline",
+  async () => {
+    await using server = await serve(SERVER);
+    for (const text of ["un\\ndeux\\n", "un\\ndeux"]) {
+      const command = `printf '${text}' | nc -N 127.0.0.1 ${portOf(server)}`;
+      await using nc = new Program("sh", ["-c", command]);
+      assertEquals((await nc.end()).out, ANSWER.repeat(2));
+    }
+    await server.until(
+      () => server.out.match(/ : deux\n/g)?.length === 2,
+      "both last messages on stdout",
+    );
+  },
+);
+
+// What Python's socket does, what it hears, and what the server says of it.
+for (
+  const [name, code, heard, report] of [
+    [
+      "reads a message that comes byte by byte",
+      String.raw`for b in "salut\nFIN\n".encode(): s.sendall(bytes([b]))
+print(rest())`,
+      ANSWER.repeat(2),
+      / : salut\n/,
+    ],
+    [
+      "joins a € that comes in two pieces",
+      // The answer shows that the first piece has been read.
+      String.raw`s.sendall(b"un\n\xe2\x82")
+first = s.recv(100)
+s.sendall(b"\xac\nFIN\n")
+print(first.decode() + rest())`,
+      ANSWER.repeat(3),
+      / : €\n/,
+    ],
+    [
+      "takes glued messages apart",
+      String.raw`s.sendall("un\r\ndeux\n\ntrois\nFIN\n".encode())
+print(rest())`,
+      ANSWER.repeat(5),
+      / : un\n.* : deux\n.* : \n.* : trois\n.* : FIN\n/,
+    ],
+    [
+      "ends a client that is silent for longer than --timeout",
+      "print(rest())",
+      "Délai dépassé : 1 s\n",
+      /\] : Délai dépassé : 1 s\n/,
+    ],
+    [
+      "ends a client that drips bytes for longer than --timeout",
+      `s.settimeout(0.1)
+heard = b""
+while not heard:
+    try:
+        s.sendall(b"x")
+        heard = s.recv(100)
+    except TimeoutError: pass
+print(heard.decode())`,
+      "Délai dépassé : 1 s\n",
+      /\] : Délai dépassé : 1 s\n/,
+    ],
+    [
+      "refuses a line that never ends",
+      `def send():
+    try:
+        while True: s.sendall(b"x" * 65536)
+    except OSError: pass
+threading.Thread(target=send, daemon=True).start()
+print(rest())`,
+      "Message refusé : plus de 65536 octets\n",
+      /\] : Message refusé : plus de 65536 octets\n/,
+    ],
+    [
+      "answers the good messages before broken UTF-8, and refuses that",
+      String.raw`s.sendall(b"un\ndeux\n\xff\nquatre\n")
+print(rest())`,
+      ANSWER.repeat(2) + "Message refusé : ce n'est pas de l'UTF-8\n",
+      /\] : Message refusé : ce n'est pas de l'UTF-8\n/,
+    ],
+    [
+      "strips what commands a terminal from the messages that it prints",
+      String.raw`s.sendall("a\x1b[31mb\x07\x9b\u202ec\u2066d\nFIN\n".encode())
+print(rest())`,
+      ANSWER.repeat(2),
+      / : a\[31mbcd\n/,
+    ],
+    [
+      "forgets a client that resets in the middle of a message",
+      String.raw`s.sendall(b"un\nla moit")
+print(s.recv(100).decode())
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()`,
+      ANSWER,
+      /\] : .*(reset|coupé).*\n/,
+    ],
+  ] satisfies [string, string, string, RegExp][]
+) {
+  Deno.test(`multithread_server ${name}`, async () => {
+    await using server = await serve(SERVER, [
+      "--timeout",
+      "1",
+      "--threads",
+      "1",
+    ]);
+    await using client = peer(server, code);
+    const { out, err } = await client.end();
+    assertEquals([out, err], [heard + "\n", ""]);
+    await server.until(
+      () => report.test(server.out) || report.test(server.err),
+      `a report that matches ${report}`,
+    );
+    await assertWell(server);
+  });
+}
+
+Deno.test("multithread_server serves on at once after clients that reset before they are accepted", async () => {
+  await using server = await serve(SERVER, ["--threads", "1"]);
+  // While the server is stopped, the kernel takes clients in, and lets them go.
+  server.kill("SIGSTOP");
+  await using clients = python(
+    String.raw`
+at = ("127.0.0.1", int(sys.argv[1]))
+for _ in range(200):
+    s = socket.create_connection(at)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+print("partis")
+# Far more than it takes, and far less than a pause for each of the 200.
+s = socket.create_connection(at, 5)
+s.sendall(b"bonjour\n")
+print(s.recv(100).decode())`,
+    portOf(server),
+  );
+  await clients.says("partis");
+  server.kill("SIGCONT");
+  const { out, err } = await clients.end();
+  assertEquals([out, err], [`partis\n${ANSWER}\n`, ""]);
+  await server.complains(/Client perdu à l'accueil : .+\n/);
+  await assertWell(server);
+});
+
+Deno.test("multithread_server ends a client that sends and never reads, and serves others meanwhile", async () => {
+  const args = ["--quiet", "--threads", "1", "--timeout", "1"];
+  await using server = await serve(SERVER, args);
+  await using deaf = peer(
+    server,
+    String.raw`
+def send(seconds):
+    s.settimeout(seconds)
+    while True: s.send(b"x\n" * 1000)
+try: send(0.3)
+except TimeoutError: print("plein")
+try: send(10)
+except TimeoutError: print("toujours là")
+except OSError: print("coupé")`,
+  );
+  await deaf.says("plein");
+  assertEquals(await exchange(portOf(server), "bonjour\n"), ANSWER);
+  assertEquals((await deaf.end()).out, "plein\ncoupé\n");
+  await server.complains(/\[Thread 1\] : Délai dépassé : 1 s\n/);
+  await assertWell(server);
+});
+
+Deno.test("multithread_server lets a polite client in beside a greedy one", async () => {
+  await using server = await serve(SERVER, ["--quiet", "--threads", "1"]);
+  await using greedy = peer(
+    server,
+    String.raw`
+def drain():
+    while s.recv(65536): pass
+threading.Thread(target=drain, daemon=True).start()
+while True:
+    s.sendall(b"x\n" * 50000)
+    print("encore")`,
+  );
+  const rounds = () => greedy.out.split("\n").length;
+  await greedy.until(() => rounds() > 2, "its first rounds");
+  using polite = await connect(server);
+  for (let i = 0; i < 20; i++) {
+    assertEquals(await polite.say("s'il vous plaît\n"), ANSWER);
+  }
+  const before = rounds();
+  await greedy.until(() => rounds() > before, "one more round");
+});
+
+Deno.test("multithread_server serves 300 clients at once", async () => {
+  await using server = await serve(SERVER, ["--quiet"]);
+  await using clients = python(
+    String.raw`
+at = ("127.0.0.1", int(sys.argv[1]))
+clients = [socket.create_connection(at, 10) for _ in range(300)]
+for s in clients: s.sendall(b"bonjour\n")
+print({s.recv(100).decode() for s in clients})`,
+    portOf(server),
+  );
+  assertEquals((await clients.end()).out, "{'Message reçu\\n'}\n");
+  await assertWell(server);
+});
+
+Deno.test({
+  name: "multithread_server spreads its clients over its threads",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using server = await serve(SERVER, ["--threads", "2"]);
+    for (let i = 0; i < 40; i++) {
+      assertEquals(await exchange(portOf(server), "bonjour\n"), ANSWER);
+    }
+    await server.says("[Thread 1] : bonjour\n");
+    await server.says("[Thread 2] : bonjour\n");
+  },
+});
+
+Deno.test("multithread_server --quiet prints no line for a message", async () => {
+  await using server = await serve(SERVER, ["--quiet"]);
+  await exchange(portOf(server), "un\ndeux\n");
+  await server.says(/Connexion fermée avec/);
+  assert(!server.out.includes("Message reçu"), server.out);
+});
+
+Deno.test("multithread_server --max-clients 2 refuses a third client, until one of the two leaves", async () => {
+  await using server = await serve(SERVER, ["--max-clients", "2"]);
+  const first = await connect(server);
+  using second = await connect(server);
+  assertEquals(await first.say("un\n"), ANSWER);
+  assertEquals(await second.say("deux\n"), ANSWER);
+  assertEquals(await exchange(portOf(server), ""), "Serveur complet\n");
+  assertEquals(await first.say("un\n"), ANSWER);
+  assertEquals(await second.say("deux\n"), ANSWER);
+  first[Symbol.dispose]();
+  // There is room again when the server has noticed, on whichever thread.
+  const limit = performance.now() + PATIENCE;
+  let heard = "Serveur complet\n";
+  while (heard === "Serveur complet\n" && performance.now() < limit) {
+    heard = await exchange(portOf(server), "trois\n");
+  }
+  assertEquals(heard, ANSWER);
+  assertEquals(await second.say("deux\n"), ANSWER);
+});
+
+Deno.test("multithread_server does not count a client that it refused and that stays", async () => {
+  const args = ["--max-clients", "1", "--threads", "1"];
+  await using server = await serve(SERVER, args);
+  const first = await connect(server);
+  assertEquals(await first.say("un\n"), ANSWER);
+  using refused = await connect(server);
+  assertEquals(await refused.hear(), "Serveur complet\n");
+  first[Symbol.dispose]();
+  await server.says(`Connexion fermée avec 127.0.0.1:${first.port} `);
+  using next = await connect(server);
+  assertEquals(await next.say("deux\n"), ANSWER);
+});
+
+Deno.test("multithread_server with 64 file descriptors serves 200 clients in the end", async () => {
+  await using server = await serve(SERVER, ["--quiet"], { descriptors: 64 });
+  await using clients = python(
+    String.raw`
+answers = []
+def client():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 14)
+    s.sendall(b"bonjour\n")
+    answers.append(s.recv(100).decode())
+    s.close()
+threads = [threading.Thread(target=client) for _ in range(200)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(answers), set(answers))`,
+    portOf(server),
+  );
+  const { out, err } = await clients.end();
+  assertEquals([out, err], ["200 {'Message reçu\\n'}\n", ""]);
+  await assertWell(server);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`multithread_server tells silent clients that it stops, and ends with 0 on ${signal}`, async () => {
+    await using server = await serve(SERVER, ["--threads", "2"]);
+    using one = await connect(server);
+    using two = await connect(server);
+    await server.until(
+      () => server.out.match(/Instance de serveur prête/g)?.length === 2,
+      "both clients",
+    );
+    const begin = performance.now();
+    server.kill(signal);
+    // Neither of them ever closes: it is not for them to keep the server alive.
+    for (const client of [one, two]) {
+      assertEquals(await client.hear(), "Le serveur s'arrête\n");
+      assertEquals(await client.hear(), "");
+    }
+    const { code, out } = await server.end();
+    assertEquals(code, 0);
+    assertMatch(out, /\nServeur arrêté\n$/);
+    // 3 s at most, and something for a busy machine.
+    assert(performance.now() - begin < 8000);
+  });
+}
+
+Deno.test("multithread_server ends at once with 130 at the second signal", async () => {
+  await using server = await serve(SERVER);
+  // A client that stays gives the server something to wait for.
+  using _client = await connect(server);
+  await server.says("Instance de serveur prête");
+  // Two different ones: of two equal ones, the system may make one.
+  server.kill("SIGINT");
+  server.kill("SIGTERM");
+  assertEquals((await server.end()).code, 130);
+});
+
+Deno.test("multithread_server says in one line that its port is in use", async () => {
+  using other = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  await using same = await serve(SERVER, ["--threads", "2"]);
+  // A second multithread_server could share the port, and take half of the clients.
+  for (const port of [other.addr.port, portOf(same)]) {
+    assertEquals(await run(SERVER, ["--port", `${port}`]), {
+      code: 1,
+      out: "",
+      err: `Port ${port} déjà utilisé : choisissez-en un autre avec --port\n`,
+    });
+  }
+});
+
+Deno.test("multithread_server without --unstable-net says that one thread serves, and serves", async () => {
+  // A folder into which the script was copied, where no deno.json says "unstable".
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${cwd}/scripts`);
+    for (const file of [`scripts/${SERVER}.ts`, "scripts/encoding.ts"]) {
+      await Deno.copyFile(ROOT + file, `${cwd}/${file}`);
+    }
+    const links = ["assert", "cli", "fmt"].map((name) => `${ROOT}std/${name}`);
+    await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ links }));
+    const flags = header(SERVER).flags.filter((flag) =>
+      flag !== "--unstable-net"
+    );
+    const args = ["--threads", "2"];
+    await using server = await serve(SERVER, args, { cwd, flags });
+    await server.complains(/^.*--unstable-net.* un (seul )?thread\n$/);
+    await server.says(/^Serveur prêt.*\b1 thread.*\n/);
+    await assertWell(server);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+/** Starts a server after `code`, which may put something in the place of `Worker`. */
+async function serveAfter(code: string, args: string[]) {
+  const url = `data:application/javascript,${encodeURIComponent(code)}`;
+  const flags = [...header(SERVER).flags, "--preload", url];
+  return await serve(SERVER, args, { flags });
+}
+
+Deno.test("multithread_server replaces a thread that dies while another one serves", async () => {
+  await using server = await serveAfter(
+    `const workers = [];
+     globalThis.Worker = class extends Worker {
+       constructor(...args) { super(...args); workers.push(this); }
+     };
+     // Not what a worker expects: the first one dies of it.
+     Deno.addSignalListener("SIGUSR1", () => workers[0].postMessage(null));`,
+    ["--threads", "2"],
+  );
+  /** Connects until the kernel has picked this thread. */
+  const connectTo = async (thread: number) => {
+    while (true) {
+      const client = await connect(server);
+      const [, picked] = await server.says(
+        new RegExp(`prête pour 127.0.0.1:${client.port} .Thread (\\d)`),
+      );
+      if (Number(picked) === thread) return client;
+      client[Symbol.dispose]();
+    }
+  };
+  using first = await connectTo(1);
+  using second = await connectTo(2);
+  server.kill("SIGUSR1");
+  await server.complains(/^Thread 1 mort, remplacé : .+\n/m);
+  assertEquals(await first.hear().catch(() => "reset"), "");
+  assertEquals(await second.say("bonjour\n"), ANSWER);
+  using again = await connectTo(1);
+  assertEquals(await again.say("bonjour\n"), ANSWER);
+  await assertWell(server);
+});
+
+Deno.test("multithread_server replaces a thread that throws", async () => {
+  await using server = await serveAfter(
+    `let first = true;
+     globalThis.Worker = class extends Worker {
+       constructor(url, options) {
+         const bad = "data:application/javascript,throw new Error('cassé')";
+         super(first ? bad : url, options);
+         first = false;
+       }
+     };`,
+    ["--threads", "2"],
+  );
+  await server.complains(/^Thread 1 mort, remplacé : .*cassé\n/m);
+  await assertWell(server);
+});
+
+Deno.test("multithread_server serves IPv6", async () => {
+  await using server = await serve(SERVER, ["--host", "::1"]);
+  assertEquals(await exchange(portOf(server), "bonjour\n", "::1"), ANSWER);
+  await server.says(/Message reçu du client \[::1\]:\d+ \[Thread \d+\] : bonj/);
+});
+
+Deno.test("multithread_server --raw talks to the course's Python client", async () => {
+  await using server = await serve(SERVER, ["--raw"]);
+  await using client = new Program("python3", [
+    `${ROOT}tests/peers/multithread_client.py`,
+    "127.0.0.1",
+    `${portOf(server)}`,
+  ], { stdin: "piped" });
+  await client.type("Ça va ?\nfin\n");
+  assertEquals(await client.end(), {
+    code: 0,
+    out: "Connecté au serveur\nTapez FIN pour terminer la conversation\n" +
+      ">> Message reçu\n>> Message reçu\nConnexion fermée\n",
+    err: "",
+  });
+  await server.says(" : Ça va ?\n");
+  await server.says("Connexion fermée avec");
+});
+
+Deno.test({
+  name: "serve of multithread_server ends when its clients are told to go",
+  sanitizeOps: true,
+  sanitizeResources: true,
+  async fn() {
+    const said: string[] = [], { log, error } = console;
+    console.log = console.error = (line: string) => void said.push(line);
+    try {
+      const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+      const stop = new AbortController();
+      const clients = new Int32Array(2);
+      const serving = serveClients(listener, stop.signal, {
+        listen: { port: 0, reusePort: false },
+        thread: 1,
+        clients,
+        maxClients: 10,
+        timeout: 60,
+        quiet: false,
+        raw: false,
+      });
+      const { port } = listener.addr;
+      using conn = await Deno.connect({ port, hostname: "127.0.0.1" });
+      const { port: from } = conn.localAddr;
+      await conn.write(bytes("bonjour\n"));
+      const buffer = new Uint8Array(100);
+      await conn.read(buffer);
+      assertEquals([...clients], [0, 1]);
+      stop.abort();
+      const count = await conn.read(buffer);
+      const heard = new TextDecoder().decode(buffer.subarray(0, count!));
+      assertEquals(heard, "Le serveur s'arrête\n");
+      conn[Symbol.dispose]();
+      await serving;
+      assertEquals([...clients], [0, 0]);
+      const name = `127.0.0.1:${from} [Thread 2]`;
+      assertEquals(said, [
+        `Instance de serveur prête pour ${name}`,
+        `Message reçu du client ${name} : bonjour`,
+        `${name} : Le serveur s'arrête`,
+        `Connexion fermée avec ${name}`,
+      ]);
+    } finally {
+      Object.assign(console, { log, error });
+    }
+  },
+});
+
+for (
+  const args of [
+    ["--prout"],
+    ["bonjour"],
+    ["--port", "abc"],
+    ["--port", "70000"],
+    ["--port", "1.5"],
+    ["--host="],
+    ["--threads", "0"],
+    ["--threads", "1.5"],
+    ["--timeout", "0"],
+    ["--timeout", "x"],
+    ["--max-clients", "0"],
+  ]
+) {
+  Deno.test(`multithread_server ${args.join(" ")} is wrong usage, said in one line`, async () => {
+    await using server = start(SERVER, args);
+    // It ends by itself; if it serves instead, that shows here too.
+    await server.complains(/\n/);
+    const { code, out, err } = await server.end();
+    assertEquals([code, out], [2, ""]);
+    assertMatch(err, /^.+\n$/);
+  });
+}
