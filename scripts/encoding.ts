@@ -58,7 +58,8 @@ export async function hangUp(conn: Deno.Conn, lastWord = "", raw = false) {
 
 /** A peer's text without what commands a terminal: escapes, controls, bidi. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "");
+  return text.replaceAll("\t", " ")
+    .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "");
 }
 
 /** Reads messages from a connection, whatever the pieces they arrive in. */

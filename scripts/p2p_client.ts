@@ -26,7 +26,7 @@ export class Conversation {
   /** Resolves when it is over; rejects with what cut it short. */
   readonly over: Promise<void>;
   #leaving = false;
-  #limit?: ReturnType<typeof setTimeout>;
+  #turn = Promise.resolve();
 
   /** Begins it: from now on, `hear` is given each line of the peer. */
   constructor(
@@ -40,17 +40,22 @@ export class Conversation {
     this.over = this.#listen(hear);
   }
 
-  /** The mouth: says one line. Throws {@linkcode Refusal} if it cannot be said. */
+  /** The mouth: says one line; after FIN, waits for the end of it all. */
   async say(line: string): Promise<void> {
-    const bytes = encode(line, this.raw);
-    this.#leaving ||= isFin(line);
-    // 10 s for a peer that does not read; after FIN, 3 s for its last words.
-    clearTimeout(this.#limit);
+    const bytes = encode(line, this.raw), fin = isFin(line);
+    this.#leaving ||= fin;
+    // 10 s for a peer that does not read; at FIN, 3 s for all that is left.
     const close = () => this.conn[Symbol.dispose]();
-    this.#limit = setTimeout(close, this.#leaving ? 3000 : 10_000);
-    await write(this.conn, bytes);
-    if (this.#leaving) await this.conn.closeWrite();
-    else clearTimeout(this.#limit);
+    const limit = setTimeout(close, fin ? 3000 : 10_000);
+    try {
+      // One after the other: two writes at once could mix their parts.
+      await (this.#turn = this.#turn.then(() => write(this.conn, bytes)));
+      if (!fin) return;
+      await this.conn.closeWrite();
+      await this.over;
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   /** The ear: runs beside the mouth, until one side ends the conversation. */
@@ -68,7 +73,6 @@ export class Conversation {
       lastWord = error instanceof Refusal ? error.message : "";
       if (!this.#leaving) throw error;
     } finally {
-      clearTimeout(this.#limit);
       await hangUp(this.conn, lastWord, this.raw);
     }
   }
@@ -76,7 +80,7 @@ export class Conversation {
 
 /** The keyboard and the screen, which may also be a pipe and a file. */
 export class Terminal {
-  readonly interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   readonly keyboard = readline.createInterface({
     input: process.stdin,
     output: this.interactive ? process.stdout : undefined,
@@ -85,15 +89,19 @@ export class Terminal {
   // Asked for now: what is typed before the first `next` would be lost otherwise.
   readonly lines = this.keyboard[Symbol.asyncIterator]();
 
+  constructor() {
+    this.keyboard.on("close", () => {
+      if (this.interactive) this.#rubOut();
+      this.interactive = false;
+    });
+  }
+
   /** Prints a line, and leaves alone what is being typed. */
   show(line: string, print = console.log): void {
     if (!this.interactive) return print(line);
-    // Rub out the prompt and what is typed, on all their rows; draw them again.
     const { rows } = this.keyboard.getCursorPos();
-    readline.moveCursor(process.stdout, 0, -rows);
-    readline.cursorTo(process.stdout, 0);
-    readline.clearScreenDown(process.stdout);
-    process.stdout.write(line + "\n".repeat(rows + 1));
+    this.#rubOut();
+    print(line + "\n".repeat(rows));
     this.keyboard.prompt(true);
   }
 
@@ -101,6 +109,13 @@ export class Terminal {
   prompt(text: string): void {
     this.keyboard.setPrompt(text);
     if (this.interactive) this.keyboard.prompt(true);
+  }
+
+  /** Clears the prompt and what is typed, on all their rows. */
+  #rubOut(): void {
+    readline.moveCursor(process.stdout, 0, -this.keyboard.getCursorPos().rows);
+    readline.cursorTo(process.stdout, 0);
+    readline.clearScreenDown(process.stdout);
   }
 }
 
@@ -122,8 +137,9 @@ export async function chat(
       try {
         await talk.say(line);
       } catch (error) {
-        const { message } = error as Error;
-        terminal.show(`Ligne perdue : ${message}`, console.error);
+        // Unless the line itself is at fault, talk.over tells what happened.
+        if (!(error instanceof Refusal)) return;
+        terminal.show(`Ligne perdue : ${error.message}`, console.error);
       }
       if (isFin(line)) return;
       terminal.prompt("Client >> ");
@@ -152,26 +168,30 @@ async function main(): Promise<void> {
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
 
   const stop = new AbortController(), terminal = new Terminal();
-  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
+  let conn: Deno.TcpConn | undefined;
+  const onSignal = () => {
+    if (!conn || stop.signal.aborted) Deno.exit(conn ? 130 : 0);
+    stop.abort();
+  };
   // While readline reads a terminal, Ctrl-C is a key like any other.
   terminal.keyboard.on("SIGINT", onSignal);
   Deno.addSignalListener("SIGINT", onSignal);
   // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   try {
-    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(5000)]);
-    const conn = await Deno.connect({ hostname: host, port, signal });
+    const signal = AbortSignal.timeout(5000);
+    conn = await Deno.connect({ hostname: host, port, signal });
     terminal.show("CONNEXION ETABLIE AVEC LE SERVEUR");
     await chat(conn, stop.signal, terminal, raw);
     terminal.prompt("");
     terminal.show("CONNEXION INTERROMPUE");
   } catch (error) {
-    if (stop.signal.aborted) Deno.exit(0);
     const { name, message } = error as Error;
     const advice: Record<string, string> = {
       ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
       TimeoutError: "aucune réponse en 5 s : vérifiez l'adresse",
       ConnectionReset: "le serveur a coupé la connexion",
+      Interrupted: "le serveur ne lit plus",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
     terminal.keyboard.close();

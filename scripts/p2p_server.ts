@@ -27,7 +27,7 @@ export class Conversation {
   /** Resolves when it is over; rejects with what cut it short. */
   readonly over: Promise<void>;
   #leaving = false;
-  #limit?: ReturnType<typeof setTimeout>;
+  #turn = Promise.resolve();
 
   /** Begins it: from now on, `hear` is given each line of the peer. */
   constructor(
@@ -41,17 +41,22 @@ export class Conversation {
     this.over = this.#listen(hear);
   }
 
-  /** The mouth: says one line. Throws {@linkcode Refusal} if it cannot be said. */
+  /** The mouth: says one line; after FIN, waits for the end of it all. */
   async say(line: string): Promise<void> {
-    const bytes = encode(line, this.raw);
-    this.#leaving ||= isFin(line);
-    // 10 s for a peer that does not read; after FIN, 3 s for its last words.
-    clearTimeout(this.#limit);
+    const bytes = encode(line, this.raw), fin = isFin(line);
+    this.#leaving ||= fin;
+    // 10 s for a peer that does not read; at FIN, 3 s for all that is left.
     const close = () => this.conn[Symbol.dispose]();
-    this.#limit = setTimeout(close, this.#leaving ? 3000 : 10_000);
-    await write(this.conn, bytes);
-    if (this.#leaving) await this.conn.closeWrite();
-    else clearTimeout(this.#limit);
+    const limit = setTimeout(close, fin ? 3000 : 10_000);
+    try {
+      // One after the other: two writes at once could mix their parts.
+      await (this.#turn = this.#turn.then(() => write(this.conn, bytes)));
+      if (!fin) return;
+      await this.conn.closeWrite();
+      await this.over;
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   /** The ear: runs beside the mouth, until one side ends the conversation. */
@@ -69,7 +74,6 @@ export class Conversation {
       lastWord = error instanceof Refusal ? error.message : "";
       if (!this.#leaving) throw error;
     } finally {
-      clearTimeout(this.#limit);
       await hangUp(this.conn, lastWord, this.raw);
     }
   }
@@ -77,7 +81,7 @@ export class Conversation {
 
 /** The keyboard and the screen, which may also be a pipe and a file. */
 export class Terminal {
-  readonly interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   readonly keyboard = readline.createInterface({
     input: process.stdin,
     output: this.interactive ? process.stdout : undefined,
@@ -86,15 +90,19 @@ export class Terminal {
   // Asked for now: what is typed before the first `next` would be lost otherwise.
   readonly lines = this.keyboard[Symbol.asyncIterator]();
 
+  constructor() {
+    this.keyboard.on("close", () => {
+      if (this.interactive) this.#rubOut();
+      this.interactive = false;
+    });
+  }
+
   /** Prints a line, and leaves alone what is being typed. */
   show(line: string, print = console.log): void {
     if (!this.interactive) return print(line);
-    // Rub out the prompt and what is typed, on all their rows; draw them again.
     const { rows } = this.keyboard.getCursorPos();
-    readline.moveCursor(process.stdout, 0, -rows);
-    readline.cursorTo(process.stdout, 0);
-    readline.clearScreenDown(process.stdout);
-    process.stdout.write(line + "\n".repeat(rows + 1));
+    this.#rubOut();
+    print(line + "\n".repeat(rows));
     this.keyboard.prompt(true);
   }
 
@@ -102,6 +110,13 @@ export class Terminal {
   prompt(text: string): void {
     this.keyboard.setPrompt(text);
     if (this.interactive) this.keyboard.prompt(true);
+  }
+
+  /** Clears the prompt and what is typed, on all their rows. */
+  #rubOut(): void {
+    readline.moveCursor(process.stdout, 0, -this.keyboard.getCursorPos().rows);
+    readline.cursorTo(process.stdout, 0);
+    readline.clearScreenDown(process.stdout);
   }
 }
 
@@ -124,16 +139,17 @@ export async function serve(
       try {
         if (!talk) throw new Refusal("personne n'est connecté");
         await talk.say(line);
-        if (isFin(line)) await talk.over.catch(() => {});
       } catch (error) {
         const { message } = error as Error;
         terminal.show(`Ligne perdue : ${message}`, console.error);
+        // Unless the line itself was at fault, there is nobody to talk to.
+        if (!(error instanceof Refusal)) await talk?.over.catch(() => {});
       }
       terminal.prompt(talk ? "Serveur >> " : "");
     }
-    // An input that was empty from the start, as that of a service, is no keyboard
-    // at all: then the server only listens. Else, nobody is left to speak.
-    if (used || talk) stop.abort();
+    // An input that ends at once, without a line, is no keyboard (/dev/null, as a
+    // service has): then the server only listens. Else, nobody is left to speak.
+    if (used || performance.now() > 1000) stop.abort();
   };
   speak();
 

@@ -249,6 +249,7 @@ Deno.test("printable leaves no control, escape or bidirectional character", () =
   );
   assertEquals(printable("\x1b[31mrouge\x07\x9b\r\n"), "[31mrouge");
   assertEquals(printable("a\u202egnp.exe\u2066"), "agnp.exe");
+  assertEquals(printable("a\tb"), "a b");
   assertEquals(printable("Déjà vu, 5 € 👩‍💻 — été"), "Déjà vu, 5 € 👩‍💻 — été");
 });
 

@@ -1,0 +1,35 @@
+# Section 5 of the course, "P2P TCP communicant": its server, a peer for --raw.
+# Mended, because it would not run: the colon after "if", ".decode" before
+# ("utf-8"), str() around the port. For the tests: host and port come from the
+# command line, and one more line names the port, as 0 takes a free one.
+# All else is the course's, its forced turns and its bugs of logic included.
+# Usage: python3 p2p_server.py 127.0.0.1 0
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+#Création du socket
+mySocket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+try: #Liaison du socket à une adresse et un port
+	mySocket.bind((host,port))
+except socket.error:
+	print("La liason du socket à échoué ! ")
+	sys.exit()
+while 1 :
+	print("Serveur prêt, en attente de requêtes")
+	mySocket.listen(5)
+	print("Port "+str(mySocket.getsockname()[1]))
+	connexion, adresse = mySocket.accept()
+	print("Client connecté, adresse IP "+ adresse[0]+ "port "+str(adresse[1]))
+	s = "Vous êtes connecté au serveur, envoyez vos messages"
+	connexion.send(s.encode("utf-8"))
+	message_client = connexion.recv(1024)
+	while 1 :
+		print("Client"+message_client.decode("utf-8"))
+		if message_client.decode("utf-8").upper() == "FIN":
+			break
+		message_serveur = input("Serveur >> ")
+		connexion.send(message_serveur.encode('utf-8'))
+		message_client = connexion.recv(1024)
+	# Fermeture de la connexion
+	connexion.send("Au revoir".encode('utf-8'))
+	print("CONNEXION INTERROMPUE")
+	connexion.close()
