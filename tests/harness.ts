@@ -8,7 +8,7 @@
  */
 
 /** The folder of the project, where all commands of README.md are run. */
-export const ROOT = new URL("../", import.meta.url).pathname;
+export const ROOT = import.meta.dirname!.replace(/tests$/, "");
 
 /** How long anything may take, in milliseconds, before a test gives it up. */
 export const PATIENCE = 15_000;
@@ -228,8 +228,16 @@ export async function run(
   return await program.end();
 }
 
-/** Whether this machine has a program, and for `nc` the one of OpenBSD. */
+/** Whether this machine has a program, for `nc` the one of OpenBSD, or `IPv6`. */
 export function has(command: string): boolean {
+  if (command === "IPv6") {
+    try {
+      Deno.listen({ hostname: "::1", port: 0 }).close();
+      return true;
+    } catch {
+      return false;
+    }
+  }
   const works = command === "nc"
     ? "nc -h 2>&1 | grep -q 'Shutdown the network socket after EOF'"
     : `command -v ${command}`;
@@ -241,8 +249,8 @@ export function has(command: string): boolean {
 }
 
 /**
- * A test that needs a program which not every machine has; where it is missing, the
- * test is reported as ignored, with the reason in its name.
+ * A test that needs a program, or IPv6, which not every machine has; where it is
+ * missing, the test is reported as ignored, with the reason in its name.
  */
 export function testWith(
   command: string,

@@ -207,7 +207,7 @@ print(modes() == before)`,
   await server.says("Connexion fermée avec");
 });
 
-Deno.test("multithread_client talks over IPv6", async () => {
+testWith("IPv6", "multithread_client talks over IPv6", async () => {
   await using server = await serve("multithread_server", ["--host", "::1"]);
   const args = [...server.address, "--host", "::1"];
   const { code, out } = await run(CLIENT, args, { input: "FIN\n" });

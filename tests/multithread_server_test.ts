@@ -522,7 +522,7 @@ Deno.test("multithread_server replaces a thread that throws", async () => {
   await assertWell(server);
 });
 
-Deno.test("multithread_server serves IPv6", async () => {
+testWith("IPv6", "multithread_server serves IPv6", async () => {
   await using server = await serve(SERVER, ["--host", "::1"]);
   assertEquals(await exchange(portOf(server), "bonjour\n", "::1"), ANSWER);
   await server.says(/Message reçu du client \[::1\]:\d+ \[Thread \d+\] : bonj/);

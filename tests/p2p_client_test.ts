@@ -141,30 +141,16 @@ testWith(
   },
 );
 
-const ipv6 = (() => {
-  try {
-    Deno.listen({ hostname: "::1", port: 0 }).close();
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-Deno.test({
-  name: "p2p_server and p2p_client talk over IPv6" +
-    (ipv6 ? "" : " (ignored: no IPv6 on this machine)"),
-  ignore: !ipv6,
-  async fn() {
-    await using listening = await serve("p2p_server", ["--host", "::1"]);
-    assertMatch(listening.out, /^.*\[::1\]:\d+\n/);
-    const args = ["--host", "::1", ...listening.address];
-    const { code, out } = await run("p2p_client", args, { input: "bonjour\n" });
-    assertEquals(code, 0);
-    assertEquals(out, `${OPEN}${WELCOME}Serveur >> Au revoir\n${OVER}`);
-    await listening.says(
-      /\nClient connecté, adresse \[::1\]:\d+\nClient >> bonjour\n/,
-    );
-  },
+testWith("IPv6", "p2p_server and p2p_client talk over IPv6", async () => {
+  await using listening = await serve("p2p_server", ["--host", "::1"]);
+  assertMatch(listening.out, /^.*\[::1\]:\d+\n/);
+  const args = ["--host", "::1", ...listening.address];
+  const { code, out } = await run("p2p_client", args, { input: "bonjour\n" });
+  assertEquals(code, 0);
+  assertEquals(out, `${OPEN}${WELCOME}Serveur >> Au revoir\n${OVER}`);
+  await listening.says(
+    /\nClient connecté, adresse \[::1\]:\d+\nClient >> bonjour\n/,
+  );
 });
 
 // What goes wrong.

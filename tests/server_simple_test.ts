@@ -32,7 +32,7 @@ Deno.test("server_simple and client_simple greet each other", async () => {
   assertEquals(server.err, "");
 });
 
-Deno.test("server_simple listens and answers on IPv6", async () => {
+testWith("IPv6", "server_simple listens and answers on IPv6", async () => {
   await using server = await serve("server_simple", ["--host", "::1"]);
   await server.says(/^Serveur prêt.* \[::1\]:\d+\n/);
   const address = ["--host", "::1", ...server.address];

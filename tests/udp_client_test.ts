@@ -25,7 +25,7 @@ Deno.test("udp_client prints the answer of udp_server", async () => {
   await server.says(/^Message reçu de 127\.0\.0\.1:\d+ : Ça va \?\n/m);
 });
 
-Deno.test("udp_client talks over IPv6", async () => {
+testWith("IPv6", "udp_client talks over IPv6", async () => {
   await using server = await serve("udp_server", ["--host", "::1"]);
   const { code, out } = await run(CLIENT, [...server.address, "--host", "::1"]);
   assertEquals([code, out], [0, "Bonjour, je suis le serveur\n"]);

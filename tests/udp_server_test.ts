@@ -99,7 +99,7 @@ testWith("nc", "udp_server answers nc -u", async () => {
   await server.says(/^Message reçu de 127\.0\.0\.1:\d+ : Bonjour\n/m);
 });
 
-Deno.test("udp_server serves IPv6", async () => {
+testWith("IPv6", "udp_server serves IPv6", async () => {
   await using server = await serve(SERVER, ["--host", "::1"]);
   assertEquals(await ask(`b"Bonjour"`, server.address, "::1"), ANSWER);
   await server.says(/^Message reçu de \[::1\]:\d+ : Bonjour\n/m);
