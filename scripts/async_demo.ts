@@ -69,6 +69,10 @@ async function main(): Promise<void> {
     },
   });
   if (help) return console.log(HELP);
+  const stop = () => Deno.exit(0);
+  Deno.addSignalListener("SIGINT", stop);
+  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
   setColorEnabled(Deno.stdout.isTerminal());
 
   const tasks: Task[] = [["A", 600], ["B", 300], ["C", 450]];

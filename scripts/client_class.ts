@@ -38,14 +38,15 @@ export class ClientSocket implements AsyncDisposable {
   #reader: MessageReader;
   // Messages that came with an earlier one and have not been asked for.
   #received: string[] = [];
-  #timeout: number;
-  #raw: boolean;
+  #turn = Promise.resolve();
 
-  private constructor(conn: Deno.TcpConn, options: ClientSocketOptions) {
-    this.#timeout = options.timeout ?? 60;
-    this.#raw = options.raw ?? false;
+  private constructor(
+    conn: Deno.TcpConn,
+    readonly timeout: number,
+    readonly raw: boolean,
+  ) {
     this.#conn = conn;
-    this.#reader = new MessageReader(conn, this.#raw);
+    this.#reader = new MessageReader(conn, raw);
   }
 
   /**
@@ -59,11 +60,11 @@ export class ClientSocket implements AsyncDisposable {
   static async connect(
     hostname: string,
     port: number,
-    options: ClientSocketOptions = {},
+    { timeout = 60, raw = false }: ClientSocketOptions = {},
   ): Promise<ClientSocket> {
     const signal = AbortSignal.timeout(5000);
     const conn = await Deno.connect({ hostname, port, signal });
-    return new ClientSocket(conn, options);
+    return new ClientSocket(conn, timeout, raw);
   }
 
   /** The server's address, as `127.0.0.1:50000`. */
@@ -79,11 +80,14 @@ export class ClientSocket implements AsyncDisposable {
    * @throws {Deno.errors.Interrupted} If the server does not take it in time.
    */
   async send(message: string): Promise<void> {
-    await this.#limited(write(this.#conn, encode(message, this.#raw)));
+    const bytes = encode(message, this.raw);
+    // One after the other: two writes at once could mix their parts.
+    this.#turn = this.#turn.then(() => write(this.#conn, bytes));
+    await this.#limited(this.#turn);
   }
 
   /**
-   * Waits for the next message.
+   * Waits for the next message. Call it again only when it has resolved.
    *
    * @returns The message, or `null` once the server has ended the conversation.
    * @throws {Refusal} If the server breaks the rules; it is told so.
@@ -96,12 +100,14 @@ export class ClientSocket implements AsyncDisposable {
       }
       return this.#received.shift() ?? null;
     } catch (error) {
-      if (error instanceof Refusal) await hangUp(this.#conn, error.message);
+      if (error instanceof Refusal) {
+        await hangUp(this.#conn, error.message, this.raw);
+      }
       throw error;
     }
   }
 
-  /** Ends the conversation, when the server has what was sent. Never throws. */
+  /** Ends the conversation, and gives the server 1 s to end it too. Never throws. */
   async close(): Promise<void> {
     await hangUp(this.#conn);
   }
@@ -114,7 +120,7 @@ export class ClientSocket implements AsyncDisposable {
   async #limited<T>(work: Promise<T>): Promise<T> {
     // To close is the one way to end a read or a write that waits.
     const close = () => this.#conn[Symbol.dispose]();
-    const timer = setTimeout(close, this.#timeout * 1000);
+    const timer = setTimeout(close, this.timeout * 1000);
     return await work.finally(() => clearTimeout(timer));
   }
 }
@@ -162,6 +168,7 @@ async function main(): Promise<void> {
       Interrupted: `aucune réponse en ${timeout} s : serveur occupé ou muet`,
       UnexpectedEof: "le serveur a fermé la connexion sans répondre",
       ConnectionReset: "le serveur a coupé la connexion",
+      BrokenPipe: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
     const unknown = /lookup|host is known/.test(message);

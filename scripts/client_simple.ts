@@ -94,6 +94,7 @@ async function main(): Promise<void> {
       Interrupted: `aucune réponse en ${timeout} s : serveur occupé ou muet`,
       UnexpectedEof: "le serveur a fermé la connexion sans répondre",
       ConnectionReset: "le serveur a coupé la connexion",
+      BrokenPipe: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
     const unknown = /lookup|host is known/.test(message);

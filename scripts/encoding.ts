@@ -84,10 +84,9 @@ export class MessageReader {
     while (!this.#refusal) {
       const count = await this.conn.read(this.#buffer.subarray(this.#held));
       const end = this.#held + (count ?? 0);
-      const filled = end === this.#buffer.length;
-      const messages = this.#take(end, count === null);
       // A client that always has data ready would never let the others in.
-      if (filled) await new Promise((resume) => setImmediate(resume));
+      if (end === this.#buffer.length) await new Promise(setImmediate);
+      const messages = this.#take(end, count === null);
       if (messages.length > 0) return messages;
       if (count === null && !this.#refusal) return null;
     }
@@ -95,51 +94,42 @@ export class MessageReader {
   }
 
   #take(end: number, ended: boolean): string[] {
-    const buffer = this.#buffer;
-    if (!this.raw && end > MAX_MESSAGE) {
-      const lf = buffer.subarray(0, end).indexOf(LF), line = lf < 0 ? end : lf;
-      if (line - Number(buffer[line - 1] === CR) > MAX_MESSAGE) {
-        this.#refusal = TOO_LONG;
-        return [];
-      }
-    }
+    const bytes = this.#buffer.subarray(0, end);
     // Only the new bytes are searched: a drip must not cost a full scan a byte.
-    const last = buffer.subarray(this.#held, end).lastIndexOf(LF);
+    const last = bytes.subarray(this.#held).lastIndexOf(LF);
     const whole = last < 0 ? 0 : this.#held + last + 1;
     const ready = this.raw || ended ? end : whole;
-    const messages = this.#decode(buffer.subarray(0, ready), !ended);
-    if (end === buffer.length) {
+    // No other line can be too long: the buffer has no room for one before it.
+    const line = last < 0 ? end : bytes.indexOf(LF);
+    if (!this.raw && line - Number(bytes[line - 1] === CR) > MAX_MESSAGE) {
+      this.#refusal = TOO_LONG;
+      return [];
+    }
+    if (end === this.#buffer.length) {
       this.#buffer = new Uint8Array(Math.min(4 * end, MAX_MESSAGE + 2));
     }
-    this.#buffer.set(buffer.subarray(ready, end));
+    const messages = this.#decode(bytes.subarray(0, ready), ended);
+    this.#buffer.set(bytes.subarray(ready));
     this.#held = end - ready;
     this.cut ||= ended && end > 0;
     return messages;
   }
 
-  #decode(bytes: Uint8Array, more: boolean): string[] {
-    const split = (part: Uint8Array): string[] => {
-      // Raw, a character may be cut in two: the decoder keeps its beginning.
-      const text = this.#decoder.decode(part, { stream: this.raw && more });
-      const lines = this.raw ? [text] : text.split(/\r?\n/);
-      if (lines.at(-1) === "") lines.pop();
-      return lines;
-    };
-    // One decode for all the lines costs a tenth of one for each...
+  #decode(bytes: Uint8Array, ended: boolean): string[] {
     try {
-      return split(bytes);
+      // Raw, a character may be cut in two: the decoder keeps its beginning.
+      const stream = this.raw && !ended;
+      const text = this.#decoder.decode(bytes, { stream });
+      const lines = this.raw ? [text] : text.split(/\r?\n/);
+      return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
     } catch {
       this.#refusal = NOT_UTF8;
+      if (this.raw) return [];
     }
-    // ...and if it fails, the lines before the broken one are still good.
-    const good: string[] = [];
-    try {
-      while (!this.raw) {
-        const next = bytes.indexOf(LF) + 1 || bytes.length;
-        good.push(...split(bytes.subarray(0, next)));
-        bytes = bytes.subarray(next);
-      }
-    } catch { /* The broken one. */ }
-    return good;
+    // The lines before the broken byte, where a copy differs, are still good.
+    const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+    const copy = new TextEncoder().encode(lenient.decode(bytes));
+    const good = bytes.subarray(0, bytes.findIndex((b, i) => b !== copy[i]));
+    return this.#decode(good.subarray(0, good.lastIndexOf(LF) + 1), ended);
   }
 }

@@ -117,10 +117,15 @@ async function main(): Promise<void> {
       if (interactive) keyboard.prompt();
     }
   }
+  // Takes the prompt away, and what is half typed.
+  const rubOut = () => {
+    if (!interactive) return;
+    readline.cursorTo(process.stdout, 0);
+    readline.clearScreenDown(process.stdout);
+  };
+  keyboard.on("close", rubOut);
   const show = (line: string) => {
-    // Unasked, it comes in place of the prompt, whose time is over.
-    if (interactive) readline.cursorTo(process.stdout, 0);
-    if (interactive) readline.clearScreenDown(process.stdout);
+    rubOut();
     console.log(line);
   };
   const stop = () => {
@@ -150,6 +155,7 @@ async function main(): Promise<void> {
       Interrupted: `aucune réponse en ${timeout} s : serveur occupé ou muet`,
       UnexpectedEof: "le serveur a fermé la connexion",
       ConnectionReset: "le serveur a coupé la connexion",
+      BrokenPipe: "le serveur a coupé la connexion",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };
     const unknown = /lookup|host is known/.test(message);

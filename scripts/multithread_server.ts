@@ -48,6 +48,12 @@ export async function serve(
     console.error(`${client.name} : ${reason}`);
     await hangUp(client.conn, reason, raw);
   };
+  const welcome = async (client: Client) => {
+    here.add(client);
+    await handle(client, settings);
+    here.delete(client);
+    Atomics.sub(clients, thread, 1);
+  };
   signal.addEventListener("abort", () => {
     listener.close();
     for (const client of here) dismiss(client, "Le serveur s'arrête");
@@ -63,17 +69,12 @@ export async function serve(
       const conn = await listener.accept();
       const name = `${address(conn.remoteAddr)} [Thread ${thread + 1}]`;
       const client = { conn, name, since: performance.now() };
-      here.add(client);
       Atomics.add(clients, thread, 1);
       const full = clients.reduce((sum, count) => sum + count) > maxClients;
-      const leave = () => {
-        here.delete(client);
-        Atomics.sub(clients, thread, 1);
-      };
-      if (full) leave();
+      if (full) Atomics.sub(clients, thread, 1);
       // Not awaited: both end by themselves, and never throw.
       if (full) dismiss(client, "Serveur complet");
-      else handle(client, settings).then(leave);
+      else welcome(client);
     } catch (error) {
       if (signal.aborted) break;
       console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
@@ -101,8 +102,12 @@ async function handle(client: Client, settings: Settings): Promise<void> {
       }
       // One write for all the answers to a read: of two small ones, the second
       // would wait until the client has confirmed the first (Nagle, 40 ms).
-      await write(conn, answer(lines.length, raw));
-      client.since = performance.now();
+      const answers = raw
+        ? "Message reçu"
+        : "Message reçu\n".repeat(lines.length);
+      await write(conn, new TextEncoder().encode(answers));
+      // Dismissed meanwhile, it stays so.
+      client.since = Math.max(client.since, performance.now());
     }
   } catch (error) {
     // It is lost, does not keep to the rules, or has been dismissed.
@@ -114,18 +119,24 @@ async function handle(client: Client, settings: Settings): Promise<void> {
   console.log(`Connexion fermée avec ${name}`);
 }
 
-/** Starts a thread, and another in its place when it dies; waits until it listens. */
+/** Starts a thread and waits until it listens; when it dies, another replaces it. */
 export function start(settings: Settings, signal: AbortSignal): Promise<void> {
   const worker = new Worker(import.meta.url, { type: "module" });
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let ready = false;
   const die = async (reason: string) => {
     worker.terminate();
+    if (!ready) return reject(new Error(reason));
     console.error(`Thread ${settings.thread + 1} mort, remplacé : ${reason}`);
     Atomics.store(settings.clients, settings.thread, 0);
-    await pause(100);
-    if (!signal.aborted) resolve(start(settings, signal));
+    const replace = () => start(settings, signal).then(() => true, () => false);
+    while (!signal.aborted && !await replace()) await pause(1000);
   };
-  worker.onmessage = ({ data }) => data === "ready" ? resolve() : die(data);
+  worker.onmessage = ({ data }) => {
+    if (data !== "ready") return die(data);
+    ready = true;
+    resolve();
+  };
   worker.onerror = (event) => {
     // Without this, an error in a worker would end the main thread too.
     event.preventDefault();
@@ -134,26 +145,6 @@ export function start(settings: Settings, signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", () => worker.postMessage("stop"));
   worker.postMessage(settings);
   return promise;
-}
-
-/** In the worker, the other side of {@linkcode start}. */
-function obey(main: Worker): void {
-  const stop = new AbortController();
-  main.onmessage = async ({ data }: MessageEvent<Settings | "stop">) => {
-    try {
-      if (data === "stop") return stop.abort();
-      const listener = Deno.listen(data.listen);
-      main.postMessage("ready");
-      await serve(listener, stop.signal, data);
-    } catch (error) {
-      main.postMessage((error as Error).message);
-    }
-  };
-}
-
-function answer(count: number, raw: boolean): Uint8Array {
-  const text = "Message reçu";
-  return new TextEncoder().encode(raw ? text : `${text}\n`.repeat(count));
 }
 
 function address({ hostname, port }: Deno.NetAddr): string {
@@ -169,13 +160,7 @@ async function main(): Promise<void> {
   const { help, host, raw, quiet, ...args } = parseArgs(Deno.args, {
     boolean: ["help", "raw", "quiet"],
     string: ["host", "port", "threads", "timeout", "max-clients"],
-    default: {
-      host: "127.0.0.1",
-      port: "50000",
-      threads: `${navigator.hardwareConcurrency}`,
-      timeout: "300",
-      "max-clients": "10000",
-    },
+    default: { host: "127.0.0.1", port: "50000", timeout: "300" },
     unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
   });
   if (help) return console.log(HELP);
@@ -186,8 +171,14 @@ async function main(): Promise<void> {
   };
   const port = number("port", args.port, 0, 65535);
   const timeout = number("timeout", args.timeout, 1, 86400);
-  const maxClients = number("max-clients", args["max-clients"], 1, 1e6);
-  let threads = number("threads", args.threads, 1, 64);
+  const maxClients = number(
+    "max-clients",
+    args["max-clients"] ?? "10000",
+    1,
+    1e6,
+  );
+  const cores = Math.min(64, navigator.hardwareConcurrency);
+  let threads = number("threads", args.threads ?? `${cores}`, 1, 64);
   // Only Linux deals clients out to listeners that share a port.
   const reusePort = Deno.build.os === "linux" && "listenDatagram" in Deno;
   if (threads > 1 && !reusePort) {
@@ -211,39 +202,42 @@ async function main(): Promise<void> {
     const path = import.meta.filename;
     const { state } = await Deno.permissions.request({ name: "read", path });
     if (state !== "granted") throw new Deno.errors.NotCapable();
-    // The workers would share the port with any program that shares it too. This
-    // listener does not, and so finds out; and port 0 gets its number here.
+    // The workers would share the port even with another server of this user. This
+    // listener, which does not, finds out; and port 0 gets its number here.
     const probe = Deno.listen({ hostname: host, port });
     probe.close();
     const listen = { ...probe.addr, reusePort, tcpBacklog: 4096 };
     const settings = { listen, clients, maxClients, timeout, quiet, raw };
-    await Promise.all(
-      Array.from(
-        clients,
-        (_, thread) => start({ ...settings, thread }, stop.signal),
-      ),
-    );
-    const where = `${address(probe.addr)} (${threads} thread)`;
+    const begin = (thread: number) =>
+      start({ ...settings, thread }, stop.signal);
+    await Promise.all([...clients.keys()].map(begin));
+    const where = `${address(probe.addr)} (threads : ${threads})`;
     console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
   } catch (error) {
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      AddrInUse:
-        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
-      NotCapable: "Interdit par Deno : ajoutez --allow-net et --allow-read",
-    };
-    const where = `${host} port ${port}`;
-    exit(
-      1,
-      advice[name] ??
-        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
-    );
+    const { name, message } = error as Error, where = `${host} port ${port}`;
+    if (name === "AddrInUse") {
+      exit(1, `Port ${port} déjà utilisé : choisissez-en un autre avec --port`);
+    }
+    if (name === "NotCapable") {
+      exit(1, "Interdit par Deno : ajoutez --allow-net et --allow-read");
+    }
+    exit(1, `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`);
   }
 }
 
 if ("DedicatedWorkerGlobalScope" in globalThis) {
   // In a worker, `self` is the other end of the channel to the main thread.
-  obey(self as unknown as Worker);
+  const main = self as unknown as Worker, stop = new AbortController();
+  main.onmessage = async ({ data }: MessageEvent<Settings | "stop">) => {
+    try {
+      if (data === "stop") return stop.abort();
+      const listener = Deno.listen(data.listen);
+      main.postMessage("ready");
+      await serve(listener, stop.signal, data);
+    } catch (error) {
+      main.postMessage((error as Error).message);
+    }
+  };
 } else if (import.meta.main) {
   await main();
 }

@@ -210,18 +210,14 @@ async function main(): Promise<void> {
   try {
     listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });
   } catch (error) {
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      AddrInUse:
-        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
-      NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
-    };
-    const where = `${host} port ${port}`;
-    exit(
-      1,
-      advice[name] ??
-        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
-    );
+    const { name, message } = error as Error, where = `${host} port ${port}`;
+    if (name === "AddrInUse") {
+      exit(1, `Port ${port} déjà utilisé : choisissez-en un autre avec --port`);
+    }
+    if (name === "NotCapable") {
+      exit(1, "Réseau interdit par Deno : ajoutez --allow-net");
+    }
+    exit(1, `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`);
   }
 
   const stop = new AbortController(), terminal = new Terminal();

@@ -101,25 +101,22 @@ async function main(): Promise<void> {
   // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   try {
-    // The course's listen(5): five clients may wait for accept.
+    // The course's listen(5): about five may wait to be accepted (Linux: six). The
+    // others' systems keep knocking, a second later, then two, then four.
     const listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });
     const where = address(listener.addr);
     console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
     await serve(listener, stop.signal, timeout, raw);
     console.log("Serveur arrêté");
   } catch (error) {
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      AddrInUse:
-        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
-      NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
-    };
-    const where = `${host} port ${port}`;
-    exit(
-      1,
-      advice[name] ??
-        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
-    );
+    const { name, message } = error as Error, where = `${host} port ${port}`;
+    if (name === "AddrInUse") {
+      exit(1, `Port ${port} déjà utilisé : choisissez-en un autre avec --port`);
+    }
+    if (name === "NotCapable") {
+      exit(1, "Réseau interdit par Deno : ajoutez --allow-net");
+    }
+    exit(1, `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`);
   }
 }
 

@@ -4,7 +4,8 @@
  *
  * A worker is a thread with a JavaScript world of its own, started from a module:
  * this very file, which therefore asks which side it is on. Workers share no
- * variable, they post messages, so there is nothing to lock. Threads are for
+ * variable unless they are handed one (multithread_server.ts does so): they post
+ * messages, and there is nothing to lock. Threads are for
  * computing, and `--work` measures what they bring. To wait for a network, `await`
  * is enough and costs less: see async_demo.ts.
  *
@@ -112,7 +113,9 @@ async function main(): Promise<void> {
     unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
   });
   if (args.help) return console.log(HELP);
-  const threads = Number(args.threads ?? navigator.hardwareConcurrency);
+  const threads = Number(
+    args.threads ?? Math.min(64, navigator.hardwareConcurrency),
+  );
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     exit(2, `--threads "${args.threads}" : écrivez un nombre de 1 à 64`);
   }

@@ -2,9 +2,10 @@
 /**
  * UDP client, one message and its answer: section 1, DGRAM beside STREAM.
  *
- * Nothing tells that a datagram was lost, or that nobody is there: only silence
- * does. So the client sends again, waits longer each time, and gives up. The
- * server may thus see a message twice: asking twice must do no harm.
+ * That a datagram was lost, or that nobody is there, shows in silence alone (unless
+ * the socket is bound to one peer, which Deno does not offer). So the client sends
+ * again, waits longer each time, and gives up. The server may thus see a message
+ * twice: asking twice must do no harm.
  *
  * @run deno run --unstable-net --allow-net scripts/udp_client.ts
  */
@@ -16,8 +17,8 @@ const HELP = "Usage : udp_client.ts [MESSAGE] [--host 127.0.0.1]" +
   " [--port 50000] [--timeout 5 (secondes)] [--help]";
 
 /**
- * Sends a message, again after 0.5 s, 1.5 s, 3.5 s… (RFC 8085, 3.1.1), until the
- * answer is there.
+ * Sends a message, again after 1 s, 3 s, 7 s… (RFC 8085, 3.1.1), until the answer
+ * is there.
  *
  * @param timeout Seconds to wait for the answer, all tries together.
  * @throws {Deno.errors.TimedOut} If none comes in time.
@@ -33,7 +34,7 @@ export async function ask(
   const { promise: failure, reject } = Promise.withResolvers<never>();
   const late = () => reject(new Deno.errors.TimedOut());
   const limit = setTimeout(late, timeout * 1000);
-  let wait = 500, again: ReturnType<typeof setTimeout> | undefined;
+  let wait = 1000, again: ReturnType<typeof setTimeout> | undefined;
   const send = () => {
     socket.send(request, server).catch(reject);
     again = setTimeout(send, wait);
@@ -99,7 +100,11 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
   try {
     // The answer will come from an address, whatever name was asked for.
-    const { address: hostname, family } = await lookup(host);
+    const { address, family } = await lookup(host.replace(/^\[(.*)\]$/, "$1"));
+    // An IPv6 address has many spellings: take the one that senders' have.
+    const hostname = family === 6
+      ? new URL(`http://[${address}]`).hostname.slice(1, -1)
+      : address;
     const any = family === 6 ? "::" : "0.0.0.0", transport = "udp";
     const socket = Deno.listenDatagram({ hostname: any, port: 0, transport });
     const server: Deno.NetAddr = { hostname, port, transport };

@@ -3,8 +3,9 @@
  * UDP server: section 1, DGRAM beside STREAM.
  *
  * A datagram is a message: no connection, no stream, nothing to cut or to end.
- * In return nothing is promised: datagrams get lost, doubled and reordered, most
- * of a burst is dropped, and the sender's address may be false. Good for what is
+ * In return nothing is promised: datagrams get lost, doubled and reordered, what
+ * a burst brings beyond the socket's buffer is dropped, and the sender's address
+ * may be false. Good for what is
  * worthless when late; where each message counts, take TCP (server_simple.ts).
  *
  * @run deno run --unstable-net --allow-net scripts/udp_server.ts
@@ -88,18 +89,14 @@ async function main(): Promise<void> {
     await serve(socket, stop.signal);
     console.log("Serveur arrêté");
   } catch (error) {
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      AddrInUse:
-        `Port ${port} déjà utilisé : choisissez-en un autre avec --port`,
-      NotCapable: "Réseau interdit par Deno : ajoutez --allow-net",
-    };
-    const where = `${host} port ${port}`;
-    exit(
-      1,
-      advice[name] ??
-        `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`,
-    );
+    const { name, message } = error as Error, where = `${host} port ${port}`;
+    if (name === "AddrInUse") {
+      exit(1, `Port ${port} déjà utilisé : choisissez-en un autre avec --port`);
+    }
+    if (name === "NotCapable") {
+      exit(1, "Réseau interdit par Deno : ajoutez --allow-net");
+    }
+    exit(1, `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`);
   }
 }
 

@@ -1,5 +1,8 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { serve as serveClients } from "../scripts/multithread_server.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  serve as serveClients,
+  start as startThread,
+} from "../scripts/multithread_server.ts";
 import {
   bytes,
   exchange,
@@ -74,7 +77,9 @@ async function assertWell(server: Server) {
 
 Deno.test("multithread_server answers each message, and prints it with its thread and client", async () => {
   await using server = await serve(SERVER, ["--threads", "2"]);
-  await server.says(/^Serveur prêt.* sur 127\.0\.0\.1:\d+\b.*\b2 thread.*\n/);
+  await server.says(
+    /^Serveur prêt.* sur 127\.0\.0\.1:\d+\b.*\(threads : 2\)\n/,
+  );
   assertEquals(
     await exchange(portOf(server), "un\ndeux\r\n"),
     ANSWER.repeat(2),
@@ -460,7 +465,7 @@ Deno.test("multithread_server without --unstable-net says that one thread serves
     const args = ["--threads", "2"];
     await using server = await serve(SERVER, args, { cwd, flags });
     await server.complains(/^.*--unstable-net.* un (seul )?thread\n$/);
-    await server.says(/^Serveur prêt.*\b1 thread.*\n/);
+    await server.says(/^Serveur prêt.*\(threads : 1\)\n/);
     await assertWell(server);
   } finally {
     await Deno.remove(cwd, { recursive: true });
@@ -511,15 +516,30 @@ Deno.test("multithread_server replaces a thread that throws", async () => {
     `let first = true;
      globalThis.Worker = class extends Worker {
        constructor(url, options) {
-         const bad = "data:application/javascript,throw new Error('cassé')";
-         super(first ? bad : url, options);
+         const code = "postMessage('ready'); setTimeout(() => x.y, 100)";
+         super(first ? "data:application/javascript," + code : url, options);
          first = false;
        }
      };`,
     ["--threads", "2"],
   );
-  await server.complains(/^Thread 1 mort, remplacé : .*cassé\n/m);
+  await server.complains(/^Thread 1 mort, remplacé : .*x is not defined\n/m);
   await assertWell(server);
+});
+
+Deno.test("multithread_server does not start over and over a thread that cannot listen", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const settings = {
+    listen: { ...listener.addr, transport: "tcp" as const, reusePort: true },
+    thread: 0,
+    clients: new Int32Array(new SharedArrayBuffer(4)),
+    maxClients: 1,
+    timeout: 1,
+    quiet: true,
+    raw: false,
+  };
+  const { signal } = new AbortController();
+  await assertRejects(() => startThread(settings, signal), Error, "in use");
 });
 
 testWith("IPv6", "multithread_server serves IPv6", async () => {
