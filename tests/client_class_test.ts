@@ -1,4 +1,5 @@
 import {
+  assert,
   assertEquals,
   assertMatch,
   assertRejects,
@@ -112,6 +113,24 @@ Deno.test("ClientSocket waits no longer than its limit, to receive or to send", 
     }, Interrupted);
   }
   for (let i = 0; i < 2; i++) (await listener.accept()).close();
+});
+
+Deno.test("ClientSocket keeps messages whole that are sent all at once", async () => {
+  const { listener, port } = listen();
+  using _ = listener;
+  await using socket = await ClientSocket.connect("127.0.0.1", port);
+  using conn = await listener.accept();
+  // More than the kernel holds, so that it takes only part of some of them.
+  const messages = Array.from({ length: 200 }, (_, i) => `${i} `.repeat(9000));
+  const sending = Promise.all(messages.map((text) => socket.send(text)));
+  const reader = new MessageReader(conn), received: string[] = [];
+  while (received.length < messages.length) {
+    received.push(...await reader.read() ?? []);
+  }
+  await sending;
+  // Not assertEquals, which would print megabytes.
+  assert(messages.every((text, i) => text === received[i]), "mixed up");
+  await conn.closeWrite();
 });
 
 Deno.test("ClientSocket tells the server that its bytes are not UTF-8", async () => {

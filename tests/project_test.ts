@@ -131,6 +131,15 @@ for (const script of ["client_simple", "client_class", "p2p_client"]) {
   }
 }
 
+for (const [script, ...args] of [["async_demo"], ["threads_demo", "--work"]]) {
+  Deno.test(`${script} stops with 0 on SIGTERM, before it is done`, async () => {
+    await using demo = start(script, args);
+    await demo.says("\n");
+    demo.kill("SIGTERM");
+    assertEquals((await demo.end()).code, 0);
+  });
+}
+
 Deno.test("the collection is formatted, and free of lint and type errors", async () => {
   for (const args of [["fmt", "--check"], ["lint"], ["check"]]) {
     await using check = deno(args);

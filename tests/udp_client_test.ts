@@ -31,6 +31,22 @@ testWith("IPv6", "udp_client talks over IPv6", async () => {
   assertEquals([code, out], [0, "Bonjour, je suis le serveur\n"]);
 });
 
+testWith(
+  "IPv6",
+  "udp_client knows the server's answer however --host is spelled",
+  async () => {
+    await using server = await serve("udp_server", ["--host", "::1"]);
+    for (const host of ["0:0:0:0:0:0:0:1", "[::1]", "0::1"]) {
+      const { code, err } = await run(CLIENT, [
+        ...server.address,
+        "--host",
+        host,
+      ]);
+      assertEquals([code, err], [0, ""]);
+    }
+  },
+);
+
 testWith("nc", "udp_client talks to nc -u", async () => {
   await using nc = new Program("nc", ["-nulv", "127.0.0.1", "0"], {
     stdin: "piped",
