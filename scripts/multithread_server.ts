@@ -166,17 +166,14 @@ async function main(): Promise<void> {
   if (help) return console.log(HELP);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
   const number = (name: string, text: string, least: number, most: number) => {
-    if (/^\d+$/.test(text) && +text >= least && +text <= most) return +text;
+    const form = name === "timeout" ? /^\d+(\.\d+)?$/ : /^\d+$/;
+    if (form.test(text) && +text >= least && +text <= most) return +text;
     exit(2, `--${name} "${text}" : écrivez un nombre de ${least} à ${most}`);
   };
   const port = number("port", args.port, 0, 65535);
-  const timeout = number("timeout", args.timeout, 1, 86400);
-  const maxClients = number(
-    "max-clients",
-    args["max-clients"] ?? "10000",
-    1,
-    1e6,
-  );
+  const timeout = number("timeout", args.timeout, 0.1, 86400);
+  const places = args["max-clients"] ?? "10000";
+  const maxClients = number("max-clients", places, 1, 1e6);
   const cores = Math.min(64, navigator.hardwareConcurrency);
   let threads = number("threads", args.threads ?? `${cores}`, 1, 64);
   // Only Linux deals clients out to listeners that share a port.

@@ -305,7 +305,7 @@ export async function copyOut(
     });
     await Deno.copyFile(ROOT + file, `${path}/${file}`);
   }
-  const { links } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
+  const { links = [] } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
   const config = { links: links.map((link: string) => ROOT + link) };
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify(config));
   return {

@@ -5,6 +5,7 @@ import {
 } from "../scripts/multithread_server.ts";
 import {
   bytes,
+  copyOut,
   exchange,
   header,
   PATIENCE,
@@ -450,26 +451,16 @@ Deno.test("multithread_server says in one line that its port is in use", async (
 });
 
 Deno.test("multithread_server without --unstable-net says that one thread serves, and serves", async () => {
-  // A folder into which the script was copied, where no deno.json says "unstable".
-  const cwd = await Deno.makeTempDir();
-  try {
-    await Deno.mkdir(`${cwd}/scripts`);
-    for (const file of [`scripts/${SERVER}.ts`, "scripts/encoding.ts"]) {
-      await Deno.copyFile(ROOT + file, `${cwd}/${file}`);
-    }
-    const links = ["assert", "cli", "fmt"].map((name) => `${ROOT}std/${name}`);
-    await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ links }));
-    const flags = header(SERVER).flags.filter((flag) =>
-      flag !== "--unstable-net"
-    );
-    const args = ["--threads", "2"];
-    await using server = await serve(SERVER, args, { cwd, flags });
-    await server.complains(/^.*--unstable-net.* un (seul )?thread\n$/);
-    await server.says(/^Serveur prêt.*\(threads : 1\)\n/);
-    await assertWell(server);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
+  // The project's deno.json would turn it on.
+  const files = ["scripts/multithread_server.ts", "scripts/encoding.ts"];
+  await using folder = await copyOut(...files);
+  await using server = await serve(SERVER, ["--threads", "2"], {
+    cwd: folder.path,
+    flags: ["--allow-net", "--allow-read"],
+  });
+  await server.complains(/^.*--unstable-net.* un (seul )?thread\n$/);
+  await server.says(/^Serveur prêt.*\(threads : 1\)\n/);
+  await assertWell(server);
 });
 
 /** Starts a server after `code`, which may put something in the place of `Worker`. */
