@@ -231,6 +231,7 @@ const SCENES: [section: string, scripts: string, play: () => Promise<void>][] =
   ];
 
 setColorEnabled(Deno.stdout.isTerminal());
+console.log(dim("⌨ : ce qui est tapé au clavier"));
 try {
   for (const [section, scripts, play] of SCENES) {
     console.log(`\n${bold(section)} ${dim(`— ${scripts}`)}`);

@@ -4,7 +4,8 @@
  *
  * Synchronous: wait for A to end before B begins. Asynchronous: begin A, begin B,
  * and come back to each when it is ready; one thread, no parallel work. (The course
- * has the two swapped, and neither is about bytes, frames, TCP or UDP.) It pays
+ * swaps the two words, and ties them to bytes, frames, TCP and UDP, which have
+ * nothing to do with it.) It pays
  * where a program waits, for a network or a disk. It does not make a computation
  * faster, and while one runs, nothing else does: see threads_demo.ts.
  *
@@ -56,7 +57,7 @@ export function draw(spans: Span[], scale: number): string[] {
     const before = Math.round(start / scale);
     const during = Math.max(1, Math.round(end / scale) - before);
     const bar = " ".repeat(before) + "█".repeat(during);
-    return `  ${name} │${bar} ${Math.round(end)} ms`;
+    return `  ${name} │${bar} fini à ${Math.round(end)} ms`;
   });
 }
 
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
   const { help } = parseArgs(Deno.args, {
     boolean: ["help"],
     unknown: (arg) => {
-      console.error(`"${arg}" : option inconnue. ${HELP}`);
+      console.error(`"${arg}" : argument inconnu. ${HELP}`);
       Deno.exit(2);
     },
   });
@@ -85,7 +86,9 @@ async function main(): Promise<void> {
   const [before, after] = [one, all].map((spans) =>
     Math.round(Math.max(...spans.map((span) => span.end)))
   );
-  console.log(`Total : ${before} ms l'une après l'autre, ${after} ms ensemble`);
+  console.log(
+    `Les trois attentes : ${before} ms à la suite, ${after} ms ensemble`,
+  );
 }
 
 if (import.meta.main) await main();

@@ -14,7 +14,7 @@ import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : client_class.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--timeout 60 (secondes)] [--raw] [--help]";
+  " [--timeout 60 (secondes)] [--raw (une lecture = un message)] [--help]";
 
 /** How a {@linkcode ClientSocket} behaves. */
 export interface ClientSocketOptions {
@@ -135,15 +135,15 @@ async function main(): Promise<void> {
     boolean: ["help", "raw"],
     string: ["host", "port", "timeout"],
     default: { host: "127.0.0.1", port: "50000", timeout: "60" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
   if (!(timeout > 0 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
   const stop = () => Deno.exit(0);
   Deno.addSignalListener("SIGINT", stop);

@@ -13,7 +13,7 @@ import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : client_simple.ts [MESSAGE] [--host 127.0.0.1]" +
-  " [--port 50000] [--timeout 60 (secondes)] [--raw] [--help]";
+  " [--port 50000] [--timeout 60 (secondes)] [--raw (une lecture = un message)] [--help]";
 
 /**
  * Sends one message and waits for one answer.
@@ -57,17 +57,19 @@ async function main(): Promise<void> {
     string: ["host", "port", "timeout", "_"],
     default: { host: "127.0.0.1", port: "50000", timeout: "60" },
     unknown: (arg, key) =>
-      !key || exit(2, `"${arg}" : option inconnue. ${HELP}`),
+      !key || exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   const [message = "Bonjour, je suis le client", extra] = args._.map(String);
-  if (extra !== undefined) exit(2, `Un seul message : "${message} ${extra} …"`);
+  if (extra !== undefined) {
+    exit(2, `Un seul message, entre guillemets : "${message} ${extra} …"`);
+  }
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
   if (!(timeout > 0 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
   try {
     encode(message, raw);

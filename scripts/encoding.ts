@@ -17,15 +17,15 @@ export class Refusal extends Error {}
 
 const TOO_LONG = `Message refusé : plus de ${MAX_MESSAGE} octets`;
 const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
-const NOT_A_LINE = "Message refusé : il faut une ligne (en --raw, du texte)";
+const NOT_A_LINE = "Message refusé : une ligne à la fois";
+const EMPTY = "Message refusé : vide, en --raw il ne peut pas s'envoyer";
 const LF = 10, CR = 13;
 
 /** The bytes of a message. Throws {@linkcode Refusal} if it cannot be one. */
 export function encode(message: string, raw = false): Uint8Array {
   if (!message.isWellFormed()) throw new Refusal(NOT_UTF8);
-  if (raw ? message === "" : /\n|\r$/.test(message)) {
-    throw new Refusal(NOT_A_LINE);
-  }
+  if (!raw && /\n|\r$/.test(message)) throw new Refusal(NOT_A_LINE);
+  if (raw && message === "") throw new Refusal(EMPTY);
   const bytes = new TextEncoder().encode(raw ? message : message + "\n");
   if (!raw && bytes.length > MAX_MESSAGE + 1) throw new Refusal(TOO_LONG);
   return bytes;
@@ -56,7 +56,7 @@ export async function hangUp(conn: Deno.Conn, lastWord = "", raw = false) {
   conn[Symbol.dispose]();
 }
 
-/** A peer's text without what commands a terminal: escapes, controls, bidi. */
+/** A peer's text without control, escape and bidirectional control characters. */
 export function printable(text: string): string {
   return text.replaceAll("\t", " ")
     .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "");
@@ -71,6 +71,7 @@ export class MessageReader {
   #buffer = new Uint8Array(1024);
   // The first #held bytes of it begin a message whose "\n" has not come yet.
   #held = 0;
+  // ignoreBOM: a U+FEFF is text like any other, and is kept.
   #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   constructor(readonly conn: Pick<Deno.Conn, "read">, readonly raw = false) {}
@@ -84,7 +85,7 @@ export class MessageReader {
     while (!this.#refusal) {
       const count = await this.conn.read(this.#buffer.subarray(this.#held));
       const end = this.#held + (count ?? 0);
-      // A client that always has data ready would never let the others in.
+      // A client that always has data ready would never let the others in: turn.
       if (end === this.#buffer.length) await new Promise(setImmediate);
       const messages = this.#take(end, count === null);
       if (messages.length > 0) return messages;
@@ -95,11 +96,12 @@ export class MessageReader {
 
   #take(end: number, ended: boolean): string[] {
     const bytes = this.#buffer.subarray(0, end);
-    // Only the new bytes are searched: a drip must not cost a full scan a byte.
+    // Search the new bytes only: else a client that sends one byte at a time would
+    // cost a full scan for each.
     const last = bytes.subarray(this.#held).lastIndexOf(LF);
     const whole = last < 0 ? 0 : this.#held + last + 1;
     const ready = this.raw || ended ? end : whole;
-    // No other line can be too long: the buffer has no room for one before it.
+    // Only the first line can be too long: after another, there is no room for it.
     const line = last < 0 ? end : bytes.indexOf(LF);
     if (!this.raw && line - Number(bytes[line - 1] === CR) > MAX_MESSAGE) {
       this.#refusal = TOO_LONG;
@@ -126,7 +128,8 @@ export class MessageReader {
       this.#refusal = NOT_UTF8;
       if (this.raw) return [];
     }
-    // The lines before the broken byte, where a copy differs, are still good.
+    // Decode leniently and encode again: the first byte that differs is the broken
+    // one, and the lines before it are good.
     const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
     const copy = new TextEncoder().encode(lenient.decode(bytes));
     const good = bytes.subarray(0, bytes.findIndex((b, i) => b !== copy[i]));

@@ -16,7 +16,7 @@ import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : multithread_client.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--timeout 60 (secondes)] [--raw] [--help]";
+  " [--timeout 60 (secondes)] [--raw (une lecture = un message)] [--help]";
 
 /**
  * Says the lines, each when the one before has been answered, until FIN or their
@@ -72,7 +72,7 @@ export async function converse(
   }
 }
 
-/** A line that cannot be said is its writer's affair, and ends nothing. */
+/** Reports a line that cannot be sent to who typed it; the conversation goes on. */
 function encodeOrComplain(line: string, raw: boolean): Uint8Array | undefined {
   try {
     return encode(line, raw);
@@ -91,15 +91,15 @@ async function main(): Promise<void> {
     boolean: ["help", "raw"],
     string: ["host", "port", "timeout"],
     default: { host: "127.0.0.1", port: "50000", timeout: "60" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
   if (!(timeout > 0 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
   const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const keyboard = readline.createInterface({
@@ -107,9 +107,9 @@ async function main(): Promise<void> {
     output: interactive ? process.stdout : undefined,
     prompt: ">> ",
   });
-  // Asked for now: what is typed before the first `next` would be lost otherwise.
+  // Made now: lines that are typed before there is an iterator would be lost.
   const lines = keyboard[Symbol.asyncIterator]();
-  async function* ask() {
+  async function* typed() {
     if (interactive) keyboard.prompt();
     for await (const line of lines) {
       yield line;
@@ -142,7 +142,7 @@ async function main(): Promise<void> {
     const conn = await Deno.connect({ hostname: host, port, signal });
     console.log("Connecté au serveur");
     console.log("Tapez FIN pour terminer la conversation");
-    await converse(conn, ask(), show, timeout, raw);
+    await converse(conn, typed(), show, timeout, raw);
     console.log("Connexion fermée");
     keyboard.close();
   } catch (error) {

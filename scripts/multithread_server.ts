@@ -5,7 +5,7 @@
  * The course gives each client a thread, which mostly sleeps in `recv`. Here one
  * thread serves thousands, since `await` does the waiting, and there are several
  * to use all the cores. A socket cannot be posted to a worker, so each listens for
- * itself on the same port, and the kernel deals the clients out.
+ * itself on the same port (SO_REUSEPORT), and the kernel deals the clients out.
  *
  * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
  */
@@ -14,8 +14,8 @@ import { hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--threads N] [--timeout 300 (secondes par message)]" +
-  " [--max-clients 10000] [--quiet] [--raw] [--help]";
+  " [--threads N (un par cœur)] [--timeout 300 (secondes par message)]" +
+  " [--max-clients 10000] [--quiet (sans les messages)] [--raw (une lecture = un message)] [--help]";
 
 /** What the main thread tells each worker. */
 export interface Settings {
@@ -77,9 +77,9 @@ export async function serve(
       else welcome(client);
     } catch (error) {
       if (signal.aborted) break;
-      console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
-      // Reset in the backlog, it concerns nobody else. But when no descriptor is
-      // left, the next try fails at once, and the next: wait for one.
+      console.error(`Client non accepté : ${(error as Error).message}`);
+      // A client that was reset in the backlog concerns nobody else. But without a
+      // free file descriptor, accept would fail again at once: pause.
       if (!(error instanceof Deno.errors.NotConnected)) await pause(50);
     }
   }
@@ -101,12 +101,12 @@ async function handle(client: Client, settings: Settings): Promise<void> {
         console.log(`Message reçu du client ${name} : ${line}`);
       }
       // One write for all the answers to a read: of two small ones, the second
-      // would wait until the client has confirmed the first (Nagle, 40 ms).
+      // would wait until the client has acknowledged the first (Nagle, 40 ms).
       const answers = raw
         ? "Message reçu"
         : "Message reçu\n".repeat(lines.length);
       await write(conn, new TextEncoder().encode(answers));
-      // Dismissed meanwhile, it stays so.
+      // A client dismissed meanwhile keeps its Infinity.
       client.since = Math.max(client.since, performance.now());
     }
   } catch (error) {
@@ -161,7 +161,7 @@ async function main(): Promise<void> {
     boolean: ["help", "raw", "quiet"],
     string: ["host", "port", "threads", "timeout", "max-clients"],
     default: { host: "127.0.0.1", port: "50000", timeout: "300" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
@@ -179,7 +179,9 @@ async function main(): Promise<void> {
   // Only Linux deals clients out to listeners that share a port.
   const reusePort = Deno.build.os === "linux" && "listenDatagram" in Deno;
   if (threads > 1 && !reusePort) {
-    console.error("Pas de port partagé (ni --unstable-net ?) : un seul thread");
+    console.error(
+      "Partager un port demande Linux et --unstable-net : un seul thread",
+    );
     threads = 1;
   }
   const stop = new AbortController();
@@ -199,8 +201,9 @@ async function main(): Promise<void> {
     const path = import.meta.filename;
     const { state } = await Deno.permissions.request({ name: "read", path });
     if (state !== "granted") throw new Deno.errors.NotCapable();
-    // The workers would share the port even with another server of this user. This
-    // listener, which does not, finds out; and port 0 gets its number here.
+    // With SO_REUSEPORT the workers would share the port in silence, even with another
+    // server of this user. A listener without it fails instead; and it turns port 0
+    // into a number.
     const probe = Deno.listen({ hostname: host, port });
     probe.close();
     const listen = { ...probe.addr, reusePort, tcpBacklog: 4096 };

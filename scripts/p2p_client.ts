@@ -15,8 +15,11 @@ import readline from "node:readline";
 import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
-const HELP = "Usage : p2p_client.ts [--host 127.0.0.1] [--port 50000] [--raw]" +
+const HELP =
+  "Usage : p2p_client.ts [--host 127.0.0.1] [--port 50000] [--raw (une lecture = un message)]" +
   " [--help] ; la ligne FIN termine la conversation";
+
+// From here to `Terminal`, as in p2p_server.ts, so that each script runs alone.
 
 /** FIN, in any case, is the line that ends a conversation. */
 const isFin = (line: string) => line.trim().toUpperCase() === "FIN";
@@ -35,7 +38,7 @@ export class Conversation {
     readonly raw = false,
   ) {
     // Each line is a write of its own. Nagle's algorithm would hold the second
-    // back until the peer has confirmed the first, which can take it 40 ms.
+    // back until the peer has acknowledged the first, which can take it 40 ms.
     conn.setNoDelay(true);
     this.over = this.#listen(hear);
   }
@@ -86,7 +89,7 @@ export class Terminal {
     output: this.interactive ? process.stdout : undefined,
     prompt: "",
   });
-  // Asked for now: what is typed before the first `next` would be lost otherwise.
+  // Made now: lines that are typed before there is an iterator would be lost.
   readonly lines = this.keyboard[Symbol.asyncIterator]();
 
   constructor() {
@@ -160,11 +163,11 @@ async function main(): Promise<void> {
     boolean: ["help", "raw"],
     string: ["host", "port"],
     default: { host: "127.0.0.1", port: "50000" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
 
   const stop = new AbortController(), terminal = new Terminal();

@@ -16,7 +16,8 @@ import readline from "node:readline";
 import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
-const HELP = "Usage : p2p_server.ts [--host 127.0.0.1] [--port 50000] [--raw]" +
+const HELP =
+  "Usage : p2p_server.ts [--host 127.0.0.1] [--port 50000] [--raw (une lecture = un message)]" +
   " [--help] ; la ligne FIN termine la conversation";
 
 /** FIN, in any case, is the line that ends a conversation. */
@@ -36,7 +37,7 @@ export class Conversation {
     readonly raw = false,
   ) {
     // Each line is a write of its own. Nagle's algorithm would hold the second
-    // back until the peer has confirmed the first, which can take it 40 ms.
+    // back until the peer has acknowledged the first, which can take it 40 ms.
     conn.setNoDelay(true);
     this.over = this.#listen(hear);
   }
@@ -87,7 +88,7 @@ export class Terminal {
     output: this.interactive ? process.stdout : undefined,
     prompt: "",
   });
-  // Asked for now: what is typed before the first `next` would be lost otherwise.
+  // Made now: lines that are typed before there is an iterator would be lost.
   readonly lines = this.keyboard[Symbol.asyncIterator]();
 
   constructor() {
@@ -140,10 +141,11 @@ export async function serve(
         if (!talk) throw new Refusal("personne n'est connecté");
         await talk.say(line);
       } catch (error) {
-        const { message } = error as Error;
-        terminal.show(`Ligne perdue : ${message}`, console.error);
+        const own = error instanceof Refusal;
+        const reason = own ? error.message : "la conversation est finie";
+        terminal.show(`Ligne perdue : ${reason}`, console.error);
         // Unless the line itself was at fault, there is nobody to talk to.
-        if (!(error instanceof Refusal)) await talk?.over.catch(() => {});
+        if (!own) await talk?.over.catch(() => {});
       }
       terminal.prompt(talk ? "Serveur >> " : "");
     }
@@ -155,6 +157,7 @@ export async function serve(
 
   stop.signal.addEventListener("abort", () => {
     listener.close();
+    if (talk) terminal.show("Arrêt demandé : le client a 3 s pour finir");
     talk?.say("FIN").catch(() => {}); // A failure shows in talk.over.
   });
   const ready = "Serveur prêt, en attente de requêtes sur ";
@@ -200,12 +203,12 @@ async function main(): Promise<void> {
     boolean: ["help", "raw"],
     string: ["host", "port"],
     default: { host: "127.0.0.1", port: "50000" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 0 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 0 à 65535`);
   let listener: Deno.TcpListener;
   try {
     listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });

@@ -3,9 +3,10 @@
  * TCP server, one client at a time: section 2, procedural sockets.
  *
  * The life of every server: listen, accept, read, write, close, accept the next.
- * Whoever comes meanwhile waits in the backlog, and one slow client holds up all
- * the others: beyond a first lesson, take multithread_server.ts. The course lets
- * the whole network in; this server listens to its own machine, or to `--host`.
+ * Whoever comes meanwhile waits in the backlog, the kernel's queue of connections
+ * not accepted yet, and one slow client holds up all the others: beyond a first
+ * lesson, take multithread_server.ts. The course lets the whole network in; this
+ * server listens on 127.0.0.1, its own machine, or on `--host`.
  *
  * @run deno run --allow-net scripts/server_simple.ts
  */
@@ -13,7 +14,7 @@ import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { hangUp, MessageReader, printable, Refusal } from "./encoding.ts";
 
 const HELP = "Usage : server_simple.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--timeout 30 (secondes par client)] [--raw] [--help]";
+  " [--timeout 30 (secondes par client)] [--raw (une lecture = un message)] [--help]";
 
 /**
  * Serves clients one after the other, until `signal` aborts.
@@ -33,9 +34,9 @@ export async function serve(
       await handleClient(await listener.accept(), signal, timeout, raw);
     } catch (error) {
       if (signal.aborted) return;
-      console.error(`Client perdu à l'accueil : ${(error as Error).message}`);
-      // A client that was reset while it waited is gone. But when no descriptor is
-      // left, the next try fails at once, and the next: wait for one.
+      console.error(`Client non accepté : ${(error as Error).message}`);
+      // A client that was reset while it waited concerns nobody else. But without a
+      // free file descriptor, accept would fail again at once: pause.
       if (error instanceof Deno.errors.NotConnected) continue;
       await new Promise((resume) => setTimeout(resume, 50));
     }
@@ -84,15 +85,15 @@ async function main(): Promise<void> {
     boolean: ["help", "raw"],
     string: ["host", "port", "timeout"],
     default: { host: "127.0.0.1", port: "50000", timeout: "30" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 0 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 0 à 65535`);
   if (!(timeout > 0 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
 
   const stop = new AbortController();
@@ -102,7 +103,7 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   try {
     // The course's listen(5): about five may wait to be accepted (Linux: six). The
-    // others' systems keep knocking, a second later, then two, then four.
+    // others' kernels ask again a second later, then two, then four.
     const listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });
     const where = address(listener.addr);
     console.log(`Serveur prêt, en attente de requêtes sur ${where}`);

@@ -3,11 +3,10 @@
  * Threads as Web Workers: section 4', multithreading.
  *
  * A worker is a thread with a JavaScript world of its own, started from a module:
- * this very file, which therefore asks which side it is on. Workers share no
- * variable unless they are handed one (multithread_server.ts does so): they post
- * messages, and there is nothing to lock. Threads are for
- * computing, and `--work` measures what they bring. To wait for a network, `await`
- * is enough and costs less: see async_demo.ts.
+ * this very file, which therefore asks which side it is on. Workers share no variable
+ * unless they are handed one (multithread_server.ts does so): they post messages, and
+ * there is nothing to lock. Threads are for computing, and `--work` measures what they
+ * bring. To wait for a network, `await` is enough and costs less: see async_demo.ts.
  *
  * @run deno run --allow-read scripts/threads_demo.ts
  */
@@ -84,7 +83,10 @@ export function countPrimes(
 /** Measures the same work on 1 to `most` threads, and draws what it took. */
 async function work(most: number): Promise<void> {
   const limit = 3_000_000;
-  console.log(`Nombres premiers sous ${limit}, démarrage non compris :`);
+  const cores = navigator.hardwareConcurrency;
+  console.log(
+    `Nombres premiers sous ${limit} ; cœurs : ${cores}, s'ils sont libres`,
+  );
   let alone = 0;
   for (let shares = 1; shares <= most; shares++) {
     const workers = await Promise.all(Array.from({ length: shares }, start));
@@ -110,7 +112,7 @@ async function main(): Promise<void> {
   const args = parseArgs(Deno.args, {
     boolean: ["help", "work"],
     string: ["threads"],
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (args.help) return console.log(HELP);
   const threads = Number(
@@ -125,7 +127,7 @@ async function main(): Promise<void> {
   Deno.addSignalListener("SIGINT", stop);
   // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
-  // A worker's module is read from the disk by this program, not by Deno for it.
+  // Deno loads a worker's module with this program's own permissions.
   const path = import.meta.filename;
   const { state } = await Deno.permissions.request({ name: "read", path });
   if (state !== "granted") exit(1, "Lecture interdite : ajoutez --allow-read");

@@ -3,7 +3,7 @@
  * UDP client, one message and its answer: section 1, DGRAM beside STREAM.
  *
  * That a datagram was lost, or that nobody is there, shows in silence alone (unless
- * the socket is bound to one peer, which Deno does not offer). So the client sends
+ * the socket is connected to its peer, which Deno does not offer). So the client sends
  * again, waits longer each time, and gives up. The server may thus see a message
  * twice: asking twice must do no harm.
  *
@@ -79,17 +79,19 @@ async function main(): Promise<void> {
     string: ["host", "port", "timeout", "_"],
     default: { host: "127.0.0.1", port: "50000", timeout: "5" },
     unknown: (arg, key) =>
-      !key || exit(2, `"${arg}" : option inconnue. ${HELP}`),
+      !key || exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
   const [message = "Bonjour, je suis le client", extra] = args._.map(String);
-  if (extra !== undefined) exit(2, `Un seul message : "${message} ${extra} …"`);
+  if (extra !== undefined) {
+    exit(2, `Un seul message, entre guillemets : "${message} ${extra} …"`);
+  }
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 1 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
   if (!(timeout > 0 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez un nombre de secondes`);
+    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
   if (!("listenDatagram" in Deno)) {
     exit(1, "Pas d'UDP : ajoutez --unstable-net");
@@ -101,7 +103,7 @@ async function main(): Promise<void> {
   try {
     // The answer will come from an address, whatever name was asked for.
     const { address, family } = await lookup(host.replace(/^\[(.*)\]$/, "$1"));
-    // An IPv6 address has many spellings: take the one that senders' have.
+    // IPv6 addresses have several spellings: use the one that `receive` reports.
     const hostname = family === 6
       ? new URL(`http://[${address}]`).hostname.slice(1, -1)
       : address;

@@ -3,10 +3,10 @@
  * UDP server: section 1, DGRAM beside STREAM.
  *
  * A datagram is a message: no connection, no stream, nothing to cut or to end.
- * In return nothing is promised: datagrams get lost, doubled and reordered, what
- * a burst brings beyond the socket's buffer is dropped, and the sender's address
- * may be false. Good for what is
- * worthless when late; where each message counts, take TCP (server_simple.ts).
+ * In return nothing is promised: datagrams get lost, duplicated and reordered, what
+ * a burst brings beyond the socket's buffer is dropped, and the sender's address may
+ * be forged. Good for what is worthless once late, such as voice; where each message
+ * counts, take TCP (server_simple.ts).
  *
  * @run deno run --unstable-net --allow-net scripts/udp_server.ts
  */
@@ -66,12 +66,12 @@ async function main(): Promise<void> {
     boolean: ["help"],
     string: ["host", "port"],
     default: { host: "127.0.0.1", port: "50000" },
-    unknown: (arg) => exit(2, `"${arg}" : option inconnue. ${HELP}`),
+    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : nombre de 0 à 65535`);
+  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 0 à 65535`);
   if (!("listenDatagram" in Deno)) {
     exit(1, "Pas d'UDP : ajoutez --unstable-net");
   }

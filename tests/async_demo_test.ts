@@ -36,9 +36,9 @@ Deno.test("draw of async_demo puts each task where and as long as it was", () =>
     { name: "C", start: 60, end: 61 },
   ];
   assertEquals(draw(spans, 30), [
-    "  A │██ 60 ms",
-    "  B │  ███ 150 ms",
-    "  C │  █ 61 ms",
+    "  A │██ fini à 60 ms",
+    "  B │  ███ fini à 150 ms",
+    "  C │  █ fini à 61 ms",
   ]);
 });
 
@@ -52,7 +52,7 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
   const indents = (from: number) =>
     ["A", "B", "C"].map((name, i) => {
       const [, task, before] = lines[from + i].match(
-        /^ {2}(\w) │( *)█+ \d+ ms$/,
+        /^ {2}(\w) │( *)█+ fini à \d+ ms$/,
       )!;
       assertEquals(task, name);
       return before.length;
@@ -62,7 +62,7 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
   assert(a === 0 && a < b && b < c, out);
   assertEquals(indents(5), [0, 0, 0]);
   const [, before, after] = lines[8].match(
-    /^Total : (\d+) ms l'une après l'autre, (\d+) ms ensemble$/,
+    /^Les trois attentes : (\d+) ms à la suite, (\d+) ms ensemble$/,
   )!;
   assert(Number(after) < Number(before), out);
 });

@@ -46,7 +46,7 @@ Deno.test("client_class says in one line what is wrong, and exits with 1 or 2", 
       [["--port", "1"], 1, "personne n'écoute"],
       [["--host", "nulle.part.invalid"], 1, "nulle.part.invalid"],
       [["--port", "x"], 2, "--port"],
-      [["bonjour"], 2, "inconnue"],
+      [["bonjour"], 2, "inconnu"],
     ] as const
   ) {
     const { code, out, err } = await run("client_class", [...args]);

@@ -266,7 +266,7 @@ print(s.recv(100).decode())`,
   server.kill("SIGCONT");
   const { out, err } = await clients.end();
   assertEquals([out, err], [`partis\n${ANSWER}\n`, ""]);
-  await server.complains(/Client perdu à l'accueil : .+\n/);
+  await server.complains(/Client non accepté : .+\n/);
   await assertWell(server);
 });
 

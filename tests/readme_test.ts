@@ -117,8 +117,8 @@ Deno.test("README's way to copy a script out works", async () => {
   const lines = TRANSCRIPTS[3].trim().split("\n");
   const commands = lines.slice(0, -1).map((line) => line.replace(/^\$ /, ""));
   const run = commands.pop()!;
-  assertEquals([run, commands.pop()], [command("p2p_server"), "cd copie"]);
-  const script = commands.join("\n").replaceAll("copie", folder.path);
+  assertEquals([run, commands.pop()], [command("p2p_server"), "cd ../copie"]);
+  const script = commands.join("\n").replaceAll("../copie", folder.path);
   await using shell = new Program("sh", ["-ec", script]);
   assertEquals((await shell.end()).code, 0);
   await using server = await serve("p2p_server", [], { cwd: folder.path });

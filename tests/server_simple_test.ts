@@ -86,7 +86,7 @@ print(third.makefile().read())
     );
     const { code, out } = await peers.end();
     assertEquals([code, out], [0, `${ANSWER}\n${ANSWER}\n`]);
-    await server.complains("Client perdu à l'accueil");
+    await server.complains("Client non accepté");
     await server.says(/^troisième$/m);
   },
 );
