@@ -3,11 +3,11 @@
  * Synchronous and asynchronous waiting, drawn: the course's first section.
  *
  * Synchronous: wait for A to end before B begins. Asynchronous: begin A, begin B,
- * and come back to each when it is ready; one thread, no parallel work. (The course
- * swaps the two words, and ties them to bytes, frames, TCP and UDP, which have
- * nothing to do with it.) It pays
- * where a program waits, for a network or a disk. It does not make a computation
- * faster, and while one runs, nothing else does: see threads_demo.ts.
+ * and come back to each when it is ready; one thread, no parallel work. (The
+ * course swaps the two words, and ties them to bytes, frames, TCP and UDP, which
+ * have nothing to do with it.) It pays where a program waits, for a network or a
+ * disk. It does not make a computation faster, and while one runs, nothing else
+ * does: see threads_demo.ts.
  *
  * @run deno run scripts/async_demo.ts
  */

@@ -107,7 +107,7 @@ export class ClientSocket implements AsyncDisposable {
     }
   }
 
-  /** Ends the conversation, and gives the server 1 s to end it too. Never throws. */
+  /** Ends it all, and gives the server 1 s to do so too. Never throws. */
   async close(): Promise<void> {
     await hangUp(this.#conn);
   }

@@ -2,9 +2,10 @@
 /**
  * TCP client, one message and its answer: section 2, procedural sockets.
  *
- * Three calls: connect, write, read. The course reads once, `recv(255)`, and takes
- * what comes for the answer; but one read may bring half of it, or nothing yet.
- * This client reads up to the end of a message, and never waits without a limit.
+ * Three calls: connect, write, read. The course reads once, `recv(255)`, and
+ * takes what comes for the answer; but one read may bring half of it, or nothing
+ * yet. This client reads up to the end of a message, and never waits without a
+ * limit.
  *
  * @run deno run --allow-net scripts/client_simple.ts
  */
@@ -13,7 +14,8 @@ import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : client_simple.ts [MESSAGE] [--host 127.0.0.1]" +
-  " [--port 50000] [--timeout 60 (secondes)] [--raw (une lecture = un message)] [--help]";
+  " [--port 50000] [--timeout 60 (secondes)]" +
+  " [--raw (une lecture = un message)] [--help]";
 
 /**
  * Sends one message and waits for one answer.

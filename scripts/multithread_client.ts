@@ -4,8 +4,8 @@
  *
  * A line, its answer, the next line, and FIN to leave. One loop asks; another one
  * listens all the while, since the server may also speak unasked, to say that it
- * stops: the course's client waits in `input` and learns it one line too late. Where
- * both sides speak when they like, see p2p_client.ts.
+ * stops: the course's client waits in `input` and learns it one line too late.
+ * Where both sides speak when they like, see p2p_client.ts.
  *
  * @run deno run --allow-net scripts/multithread_client.ts
  */

@@ -4,8 +4,9 @@
  *
  * The course gives each client a thread, which mostly sleeps in `recv`. Here one
  * thread serves thousands, since `await` does the waiting, and there are several
- * to use all the cores. A socket cannot be posted to a worker, so each listens for
- * itself on the same port (SO_REUSEPORT), and the kernel deals the clients out.
+ * to use all the cores. A socket cannot be posted to a worker, so each listens
+ * for itself on the same port (SO_REUSEPORT), and the kernel deals the clients
+ * out.
  *
  * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
  */
@@ -15,7 +16,8 @@ import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
   " [--threads N (un par cœur)] [--timeout 300 (secondes par message)]" +
-  " [--max-clients 10000] [--quiet (sans les messages)] [--raw (une lecture = un message)] [--help]";
+  " [--max-clients 10000] [--quiet (sans les messages)]" +
+  " [--raw (une lecture = un message)] [--help]";
 
 /** What the main thread tells each worker. */
 export interface Settings {
@@ -119,7 +121,7 @@ async function handle(client: Client, settings: Settings): Promise<void> {
   console.log(`Connexion fermée avec ${name}`);
 }
 
-/** Starts a thread and waits until it listens; when it dies, another replaces it. */
+/** Starts a thread, and waits until it listens; another replaces it if it dies. */
 export function start(settings: Settings, signal: AbortSignal): Promise<void> {
   const worker = new Worker(import.meta.url, { type: "module" });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -201,9 +203,9 @@ async function main(): Promise<void> {
     const path = import.meta.filename;
     const { state } = await Deno.permissions.request({ name: "read", path });
     if (state !== "granted") throw new Deno.errors.NotCapable();
-    // With SO_REUSEPORT the workers would share the port in silence, even with another
-    // server of this user. A listener without it fails instead; and it turns port 0
-    // into a number.
+    // With SO_REUSEPORT, the workers would share the port in silence even with
+    // another server of this user. A listener without it fails instead; and it
+    // turns port 0 into a number.
     const probe = Deno.listen({ hostname: host, port });
     probe.close();
     const listen = { ...probe.addr, reusePort, tcpBacklog: 4096 };

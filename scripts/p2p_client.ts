@@ -15,9 +15,9 @@ import readline from "node:readline";
 import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
-const HELP =
-  "Usage : p2p_client.ts [--host 127.0.0.1] [--port 50000] [--raw (une lecture = un message)]" +
-  " [--help] ; la ligne FIN termine la conversation";
+const HELP = "Usage : p2p_client.ts [--host 127.0.0.1] [--port 50000]" +
+  " [--raw (une lecture = un message)] [--help]" +
+  " ; la ligne FIN termine la conversation";
 
 // From here to `Terminal`, as in p2p_server.ts, so that each script runs alone.
 

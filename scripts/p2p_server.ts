@@ -2,11 +2,12 @@
 /**
  * TCP chat, the side that listens: section 5, P2P.
  *
- * Both sides may speak at any time. The course reads the socket, then the keyboard,
- * then the socket, so that whoever speaks out of turn is not heard. Here an ear and
- * a mouth run side by side, and each can end the conversation: with FIN, with the
- * end of the input, or because the peer has left. One peer at a time, the next one
- * waits in the backlog; for many at once, see multithread_server.ts.
+ * Both sides may speak at any time. The course reads the socket, then the
+ * keyboard, then the socket, so that whoever speaks out of turn is not heard.
+ * Here an ear and a mouth run side by side, and each can end the conversation:
+ * with FIN, with the end of the input, or because the peer has left. One peer at
+ * a time, the next one waits in the backlog; for many at once, see
+ * multithread_server.ts.
  *
  * @run deno run --allow-net scripts/p2p_server.ts
  */
@@ -16,9 +17,9 @@ import readline from "node:readline";
 import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
-const HELP =
-  "Usage : p2p_server.ts [--host 127.0.0.1] [--port 50000] [--raw (une lecture = un message)]" +
-  " [--help] ; la ligne FIN termine la conversation";
+const HELP = "Usage : p2p_server.ts [--host 127.0.0.1] [--port 50000]" +
+  " [--raw (une lecture = un message)] [--help]" +
+  " ; la ligne FIN termine la conversation";
 
 /** FIN, in any case, is the line that ends a conversation. */
 const isFin = (line: string) => line.trim().toUpperCase() === "FIN";

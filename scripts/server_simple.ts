@@ -14,7 +14,8 @@ import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { hangUp, MessageReader, printable, Refusal } from "./encoding.ts";
 
 const HELP = "Usage : server_simple.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--timeout 30 (secondes par client)] [--raw (une lecture = un message)] [--help]";
+  " [--timeout 30 (secondes par client)] [--raw (une lecture = un message)]" +
+  " [--help]";
 
 /**
  * Serves clients one after the other, until `signal` aborts.

@@ -3,10 +3,11 @@
  * Threads as Web Workers: section 4', multithreading.
  *
  * A worker is a thread with a JavaScript world of its own, started from a module:
- * this very file, which therefore asks which side it is on. Workers share no variable
- * unless they are handed one (multithread_server.ts does so): they post messages, and
- * there is nothing to lock. Threads are for computing, and `--work` measures what they
- * bring. To wait for a network, `await` is enough and costs less: see async_demo.ts.
+ * this very file, which therefore asks which side it is on. Workers share no
+ * variable unless they are handed one (multithread_server.ts does so): they post
+ * messages, and there is nothing to lock. Threads are for computing, and `--work`
+ * measures what they bring. To wait for a network, `await` is enough and costs
+ * less: see async_demo.ts.
  *
  * @run deno run --allow-read scripts/threads_demo.ts
  */

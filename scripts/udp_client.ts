@@ -2,10 +2,10 @@
 /**
  * UDP client, one message and its answer: section 1, DGRAM beside STREAM.
  *
- * That a datagram was lost, or that nobody is there, shows in silence alone (unless
- * the socket is connected to its peer, which Deno does not offer). So the client sends
- * again, waits longer each time, and gives up. The server may thus see a message
- * twice: asking twice must do no harm.
+ * That a datagram was lost, or that nobody is there, shows in silence alone
+ * (unless the socket is connected to its peer, which Deno does not offer). So the
+ * client sends again, waits longer each time, and gives up. The server may thus
+ * see a message twice: asking twice must do no harm.
  *
  * @run deno run --unstable-net --allow-net scripts/udp_client.ts
  */

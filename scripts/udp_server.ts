@@ -2,18 +2,19 @@
 /**
  * UDP server: section 1, DGRAM beside STREAM.
  *
- * A datagram is a message: no connection, no stream, nothing to cut or to end.
- * In return nothing is promised: datagrams get lost, duplicated and reordered, what
- * a burst brings beyond the socket's buffer is dropped, and the sender's address may
- * be forged. Good for what is worthless once late, such as voice; where each message
- * counts, take TCP (server_simple.ts).
+ * A datagram is a message: no connection, no stream, nothing to cut or to end. In
+ * return nothing is promised: datagrams get lost, duplicated and reordered, what
+ * a burst brings beyond the socket's buffer is dropped, and the sender's address
+ * may be forged. Good for what is worthless once late, such as voice; where each
+ * message counts, take TCP (server_simple.ts).
  *
  * @run deno run --unstable-net --allow-net scripts/udp_server.ts
  */
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { printable } from "./encoding.ts";
 
-const HELP = "Usage : udp_server.ts [--host 127.0.0.1] [--port 50000] [--help]";
+const HELP = "Usage : udp_server.ts [--host 127.0.0.1] [--port 50000]" +
+  " [--help]";
 
 /** Answers each datagram to its sender, until `signal` aborts. Never throws. */
 export async function serve(
