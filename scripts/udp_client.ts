@@ -74,17 +74,22 @@ function exit(code: number, problem: string): never {
 }
 
 async function main(): Promise<void> {
+  const words: string[] = []; // As they are: parseArgs makes 007 a number.
   const { host, help, ...args } = parseArgs(Deno.args, {
     boolean: ["help"],
-    string: ["host", "port", "timeout", "_"],
+    string: ["host", "port", "timeout"],
     default: { host: "127.0.0.1", port: "50000", timeout: "5" },
-    unknown: (arg, key) =>
-      !key || exit(2, `"${arg}" : argument inconnu. ${HELP}`),
+    unknown: (arg, key) => {
+      if (key) exit(2, `"${arg}" : argument inconnu. ${HELP}`);
+      words.push(arg);
+      return false;
+    },
   });
   if (help) return console.log(HELP);
   const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
   const timeout = Number(args.timeout);
-  const [message = "Bonjour, je suis le client", extra] = args._.map(String);
+  words.push(...args._.map(String)); // What follows "--".
+  const [message = "Bonjour, je suis le client", extra] = words;
   if (extra !== undefined) {
     exit(2, `Un seul message, entre guillemets : "${message} ${extra} …"`);
   }

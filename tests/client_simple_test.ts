@@ -204,6 +204,7 @@ Deno.test("client_simple says in one line what is wrong in its options", async (
       ["deux", "messages"],
       ["deux\nlignes"],
       ["--raw", ""],
+      ["--_=4"],
     ]
   ) {
     const { code, out, err } = await run("client_simple", args);
@@ -212,9 +213,10 @@ Deno.test("client_simple says in one line what is wrong in its options", async (
 });
 
 Deno.test("client_simple sends a number, and what follows --, as they are", async () => {
-  for (const message of ["007", "--port"]) {
+  for (const words of [["007"], ["--", "007"], ["--", "--port"]]) {
+    const message = words.at(-1)!;
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const args = ["--port", `${listener.addr.port}`, "--", message];
+    const args = ["--port", `${listener.addr.port}`, ...words];
     const client = run("client_simple", args);
     using conn = await listener.accept();
     const buffer = new Uint8Array(100);
