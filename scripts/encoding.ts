@@ -107,7 +107,7 @@ export class MessageReader {
       this.#refusal = TOO_LONG;
       return [];
     }
-    if (end === this.#buffer.length) {
+    if (end === this.#buffer.length && end <= MAX_MESSAGE) {
       this.#buffer = new Uint8Array(Math.min(4 * end, MAX_MESSAGE + 2));
     }
     const messages = this.#decode(bytes.subarray(0, ready), ended);

@@ -98,7 +98,7 @@ async function main(): Promise<void> {
   const timeout = Number(args.timeout);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
   if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
-  if (!(timeout > 0 && timeout <= 86400)) {
+  if (!(timeout >= 0.1 && timeout <= 86400)) {
     exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
   const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();

@@ -194,7 +194,6 @@ async function main(): Promise<void> {
       ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
       TimeoutError: "aucune réponse en 5 s : vérifiez l'adresse",
       ConnectionReset: "le serveur a coupé la connexion",
-      BrokenPipe: "le serveur a coupé la connexion",
       Interrupted: "le serveur ne lit plus",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };

@@ -133,6 +133,7 @@ export async function serve(
   let arrival = Promise.withResolvers<void>();
 
   const speak = async () => {
+    const begin = performance.now();
     let used = terminal.interactive;
     for await (const line of terminal.lines) {
       used = true;
@@ -152,7 +153,7 @@ export async function serve(
     }
     // An input that ends at once, without a line, is no keyboard (/dev/null, as a
     // service has): then the server only listens. Else, nobody is left to speak.
-    if (used || performance.now() > 1000) stop.abort();
+    if (used || performance.now() - begin > 1000) stop.abort();
   };
   speak();
 

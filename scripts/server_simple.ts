@@ -63,8 +63,9 @@ export async function handleClient(
     const messages = await Promise.race([reading, limit]);
     console.log(messages ? printable(messages[0]) : "Client parti sans un mot");
   } catch (error) {
-    console.error((error as Error).message);
-    answer = error instanceof Refusal ? error.message : "";
+    const { message } = error as Error;
+    answer = error instanceof Refusal ? message : "";
+    console.error(answer || `Client perdu : ${message}`);
   }
   clearTimeout(timer);
   signal.removeEventListener("abort", stop);
@@ -93,7 +94,7 @@ async function main(): Promise<void> {
   const timeout = Number(args.timeout);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
   if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 0 à 65535`);
-  if (!(timeout > 0 && timeout <= 86400)) {
+  if (!(timeout >= 0.1 && timeout <= 86400)) {
     exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
   }
 

@@ -4,6 +4,7 @@ import { Conversation } from "../scripts/p2p_server.ts";
 import {
   bytes,
   exchange,
+  header,
   PATIENCE,
   Program,
   python,
@@ -433,4 +434,15 @@ testWith("python3", "Conversation rejects when the peer resets", async () => {
   await a.say("bonjour");
   await assertRejects(() => a.over, Deno.errors.ConnectionReset);
   await peer.end();
+});
+
+Deno.test("p2p_server that loads slowly still takes /dev/null for no keyboard", async () => {
+  const slow = "const end = performance.now() + 1200;" +
+    "while (performance.now() < end);";
+  const url = `data:application/javascript,${encodeURIComponent(slow)}`;
+  const flags = [...header("p2p_server").flags, "--preload", url];
+  await using server = await serve("p2p_server", [], { flags });
+  for (let client = 0; client < 2; client++) {
+    assertMatch(await exchange(await server.port(), "FIN\n"), /Au revoir\n$/);
+  }
 });

@@ -131,6 +131,14 @@ for (const script of ["client_simple", "client_class", "p2p_client"]) {
   }
 }
 
+Deno.test("p2p_client has the conversation and the terminal of p2p_server, to the letter", () => {
+  const [server, client] = ["p2p_server", "p2p_client"].map((script) =>
+    Deno.readTextFileSync(`${ROOT}scripts/${script}.ts`)
+      .match(/^const isFin.*?(?=^\/\*\* Talks to)/ms)![0]
+  );
+  assertEquals(client, server);
+});
+
 for (const [script, ...args] of [["async_demo"], ["threads_demo", "--work"]]) {
   Deno.test(`${script} stops with 0 on SIGTERM, before it is done`, async () => {
     await using demo = start(script, args);

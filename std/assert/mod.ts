@@ -27,8 +27,7 @@ export const assertStringIncludes: (
   msg?: string,
 ) => void = std.assertStringIncludes;
 
-// deno-lint-ignore no-explicit-any
-type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;
 
 /** Asserts that `fn` throws an error of this class, whose text contains this. */
 export const assertThrows: <E extends Error = Error>(

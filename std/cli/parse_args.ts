@@ -19,7 +19,7 @@ export interface ParseOptions<
 > {
   /** Names that take no value; `false` unless given. */
   boolean?: List<Booleans>;
-  /** Names that take a value, kept as text; `"_"` keeps positionals as text. */
+  /** Names that take a value, kept as text. */
   string?: List<Strings>;
   /** Values of what is not given. */
   default?:
@@ -38,8 +38,7 @@ export interface ParseOptions<
 export type Args<Booleans extends string, Strings extends string, Defaults> =
   & { [Name in Booleans]: boolean }
   & {
-    [Name in Exclude<Strings, "_">]: Name extends keyof Defaults
-      ? string | Defaults[Name]
+    [Name in Strings]: Name extends keyof Defaults ? string | Defaults[Name]
       : string | undefined;
   }
   & { _: (string | number)[] };
