@@ -151,6 +151,22 @@ async function question(serverScript: string, clientScript: string) {
   await serveur.stops();
 }
 
+/** A web page, asked for as a browser does. */
+async function page() {
+  await using serveur = server("web_server", "--root", "scripts");
+  const port = (await serveur.ready())[1];
+  const { status, headers, body } = await fetch(
+    `http://127.0.0.1:${port}/web_server.ts`,
+  );
+  await body!.cancel();
+  // What came is the script itself.
+  const line = `${status}, ${headers.get("content-length")} octets`;
+  console.log(`${green("fetch".padEnd(9))}${dim("│")} ${line}`);
+  if (status !== 200) throw new Error("fetch n'a pas eu sa page");
+  await serveur.says("GET /web_server.ts 200");
+  await serveur.stops();
+}
+
 /** The chat, played by both sides. */
 async function chat() {
   await using serveur = server("p2p_server");
@@ -212,6 +228,7 @@ const SCENES: [section: string, scripts: string, play: () => Promise<void>][] =
       "server_simple.ts, client_class.ts",
       () => question("server_simple", "client_class"),
     ],
+    ["4) Serveur web", "web_server.ts", page],
     ["5) P2P, une conversation", "p2p_server.ts, p2p_client.ts", chat],
     [
       "4') Le multithread",

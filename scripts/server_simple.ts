@@ -105,7 +105,7 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   try {
     // The course's listen(5): about five may wait to be accepted (Linux: six). The
-    // others' kernels ask again a second later, then two, then four.
+    // others' kernels ask again a second later, and again.
     const listener = Deno.listen({ hostname: host, port, tcpBacklog: 5 });
     const where = address(listener.addr);
     console.log(`Serveur prêt, en attente de requêtes sur ${where}`);

@@ -24,6 +24,7 @@ const FLAGS: Record<string, string[]> = {
   threads_demo: ["--allow-read"],
   udp_client: ["--unstable-net", "--allow-net"],
   udp_server: ["--unstable-net", "--allow-net"],
+  web_server: ["--allow-net", "--allow-read"],
 };
 
 const isServer = (script: string) =>

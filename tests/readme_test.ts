@@ -1,8 +1,7 @@
 /** README.md says only what is so: each command and transcript is played here. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   copyOut,
-  header,
   Program,
   ROOT,
   SCRIPTS,
@@ -10,43 +9,11 @@ import {
   start,
   testWith,
 } from "./harness.ts";
+import { command, Screen } from "./screen.ts";
 
 const README = Deno.readTextFileSync(ROOT + "README.md");
 const TRANSCRIPTS = [...README.matchAll(/^```console\n(.*?)^```/gms)]
   .map((match) => match[1]);
-
-/** What a person sees of a program: what it says, and what they type. */
-class Screen {
-  text: string;
-  #seen = 0;
-  constructor(command: string, readonly program: Program) {
-    this.text = `$ ${command}\n`;
-  }
-
-  /** Waits for all the lines up to this one. */
-  async sees(last: string): Promise<void> {
-    const end = await this.program.until(() => {
-      const at = this.program.out.indexOf(last, this.#seen);
-      return at < 0 ? undefined : this.program.out.indexOf("\n", at) + 1;
-    }, last);
-    this.text += this.program.out.slice(this.#seen, end);
-    this.#seen = end;
-  }
-
-  async types(line: string, prompt = ""): Promise<void> {
-    await this.program.type(line + "\n");
-    this.text += `${prompt}${line}\n`;
-  }
-
-  /** The screen with the ports that README uses. */
-  shown(port: number): string {
-    return this.text.replaceAll(`:${port}`, ":50000")
-      .replaceAll(/adresse 127\.0\.0\.1:\d+/g, "adresse 127.0.0.1:54321");
-  }
-}
-
-const command = (script: string) =>
-  ["deno", "run", ...header(script).flags, header(script).path].join(" ");
 
 Deno.test("README's table has each script with its header's command", () => {
   const rows = [
@@ -64,14 +31,12 @@ Deno.test("README's links lead to files of the project", () => {
   }
 });
 
-Deno.test("README's two commands are tasks of deno.json", () => {
-  const [, sh] = README.match(/^```sh\n(.*?)^```/ms)!;
+Deno.test("README's commands are tasks of deno.json", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
-  for (const [i, task] of ["demo", "test"].entries()) {
-    const npx = RegExp(`^npx --yes deno@[0-9.]+ task ${task}$`);
-    assertMatch(sh.split("\n")[i], npx);
-    assertEquals(typeof tasks[task].command, "string");
-  }
+  const named = [...README.matchAll(/^npx --yes deno@[0-9.]+ task (\w+)$/gm)]
+    .map(([, task]) => task);
+  assertEquals(named, ["demo", "test", "web"]);
+  for (const task of named) assertEquals(typeof tasks[task].command, "string");
 });
 
 Deno.test("README shows the chat as it is, on both sides", async () => {
