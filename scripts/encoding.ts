@@ -62,17 +62,19 @@ export function printable(text: string): string {
     .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "");
 }
 
+// ignoreBOM: a U+FEFF is text like any other, and is kept.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Reads messages from a connection, whatever the pieces they arrive in. */
 export class MessageReader {
   /** True once the stream has ended in the middle of the last message. */
   cut = false;
   #refusal = "";
   // Small, so that an idle client is cheap; it grows for a client that fills it.
-  #buffer = new Uint8Array(1024);
+  #buffer = new Uint8Array(512);
   // The first #held bytes of it begin a message whose "\n" has not come yet.
   #held = 0;
-  // ignoreBOM: a U+FEFF is text like any other, and is kept.
-  #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #rawDecoder?: TextDecoder;
 
   constructor(readonly conn: Pick<Deno.Conn, "read">, readonly raw = false) {}
 
@@ -82,57 +84,79 @@ export class MessageReader {
    * `conn.read` throws and, after the last good message, {@linkcode Refusal}.
    */
   async read(): Promise<string[] | null> {
+    const text = await this.readText();
+    if (text === null) return null;
+    return this.raw ? [text.slice(0, -2)] : text.split(/\r?\n/).slice(0, -1);
+  }
+
+  /**
+   * Like `read`, but as one text, with a line ending after each message: for a
+   * server that need not look at each, to cut them apart is most of the work.
+   */
+  async readText(): Promise<string | null> {
     while (!this.#refusal) {
-      const count = await this.conn.read(this.#buffer.subarray(this.#held));
-      const end = this.#held + (count ?? 0);
+      const held = this.#held;
+      const room = held > 0 ? this.#buffer.subarray(held) : this.#buffer;
+      const count = await this.conn.read(room);
+      const end = held + (count ?? 0);
       // A client that always has data ready would never let the others in: turn.
       if (end === this.#buffer.length) await new Promise(setImmediate);
-      const messages = this.#take(end, count === null);
-      if (messages.length > 0) return messages;
+      const text = this.#take(end, count === null);
+      if (text) return text;
       if (count === null && !this.#refusal) return null;
     }
     throw new Refusal(this.#refusal);
   }
 
-  #take(end: number, ended: boolean): string[] {
-    const bytes = this.#buffer.subarray(0, end);
+  #take(end: number, ended: boolean): string {
+    const buffer = this.#buffer;
     // Search the new bytes only: else a client that sends one byte at a time would
     // cost a full scan for each.
-    const last = bytes.subarray(this.#held).lastIndexOf(LF);
+    const last = buffer.subarray(this.#held, end).lastIndexOf(LF);
     const whole = last < 0 ? 0 : this.#held + last + 1;
     const ready = this.raw || ended ? end : whole;
     // Only the first line can be too long: after another, there is no room for it.
-    const line = last < 0 ? end : bytes.indexOf(LF);
-    if (!this.raw && line - Number(bytes[line - 1] === CR) > MAX_MESSAGE) {
-      this.#refusal = TOO_LONG;
-      return [];
+    if (!this.raw && end > MAX_MESSAGE) {
+      const line = last < 0 ? end : buffer.indexOf(LF);
+      if (line - Number(buffer[line - 1] === CR) > MAX_MESSAGE) {
+        this.#refusal = TOO_LONG;
+        return "";
+      }
     }
-    if (end === this.#buffer.length && end <= MAX_MESSAGE) {
+    if (end === buffer.length && end <= MAX_MESSAGE) {
       this.#buffer = new Uint8Array(Math.min(4 * end, MAX_MESSAGE + 2));
     }
-    const messages = this.#decode(bytes.subarray(0, ready), ended);
-    this.#buffer.set(bytes.subarray(ready));
+    const bytes = buffer.subarray(0, ready);
+    const text = this.raw ? this.#decodeRaw(bytes, ended) : this.#decode(bytes);
+    if (ready < end) this.#buffer.set(buffer.subarray(ready, end));
     this.#held = end - ready;
     this.cut ||= ended && end > 0;
-    return messages;
+    const complete = text === "" || (!this.raw && text.endsWith("\n"));
+    return complete ? text : text + "\r\n";
   }
 
-  #decode(bytes: Uint8Array, ended: boolean): string[] {
+  #decode(bytes: Uint8Array): string {
+    // A decoder told to be strict takes ten times as long. This one puts U+FFFD in
+    // the place of what is broken; only then, encode again and see what differs.
+    const text = DECODER.decode(bytes);
+    if (!text.includes("\uFFFD")) return text;
+    const copy = new TextEncoder().encode(text);
+    const broken = copy.findIndex((byte, i) => byte !== bytes[i]);
+    if (broken < 0) return text; // It was sent so.
+    this.#refusal = NOT_UTF8;
+    const good = bytes.subarray(0, broken);
+    return DECODER.decode(good.subarray(0, good.lastIndexOf(LF) + 1));
+  }
+
+  // A read may cut a character in two: the decoder keeps its beginning.
+  #decodeRaw(bytes: Uint8Array, ended: boolean): string {
+    const exact = { fatal: true, ignoreBOM: true };
+    this.#rawDecoder ??= new TextDecoder("utf-8", exact);
     try {
-      // Raw, a character may be cut in two: the decoder keeps its beginning.
-      const stream = this.raw && !ended;
-      const text = this.#decoder.decode(bytes, { stream });
-      const lines = this.raw ? [text] : text.split(/\r?\n/);
-      return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
+      return this.#rawDecoder.decode(bytes, { stream: !ended });
     } catch {
       this.#refusal = NOT_UTF8;
-      if (this.raw) return [];
+      return "";
     }
-    // Decode leniently and encode again: the first byte that differs is the broken
-    // one, and the lines before it are good.
-    const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
-    const copy = new TextEncoder().encode(lenient.decode(bytes));
-    const good = bytes.subarray(0, bytes.findIndex((b, i) => b !== copy[i]));
-    return this.#decode(good.subarray(0, good.lastIndexOf(LF) + 1), ended);
   }
 }
