@@ -21,29 +21,35 @@ const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
+/** Where a path leads, links followed, and what is there. */
+type Found = { path: string; real: string; file: Deno.FileInfo };
+
 /**
- * Whether a decoded path leads, links included, to a file or a folder inside `root`
- * and to no dotfile. Only what it leads to now: whoever may write in `root` could
- * put a link there a moment later, so serve no folder that strangers write to.
+ * Finds the file or folder inside `root` that a decoded path leads to, links
+ * followed, unless it is a dotfile. This is so now: whoever may write in `root`
+ * could put a link there a moment later, so serve no folder that strangers write to.
  *
  * @param root Absolute, without links: what `Deno.realPath` returns.
  */
-async function isVisible(root: string, path: string): Promise<boolean> {
+async function find(
+  root: string,
+  path: string,
+): Promise<Found | undefined> {
   const hidden = (name: string) => /^\.(?!well-known$)/.test(name); // `..` as well.
-  if (path.split("/").some(hidden)) return false;
+  if (path.split("/").some(hidden)) return;
   // A backslash separates folders there, and a colon names drives and streams.
-  if (Deno.build.os === "windows" && /[\\:]/.test(path)) return false;
+  if (Deno.build.os === "windows" && /[\\:]/.test(path)) return;
   try {
     // Without its last slash: serveDir redirects `/a.txt/` to the file.
     const real = await Deno.realPath((root + path).replace(/\/+$/, "") || "/");
     const top = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
-    if (real !== root && !real.startsWith(top)) return false;
-    if (real.slice(top.length).split(SEPARATOR).some(hidden)) return false;
+    if (real !== root && !real.startsWith(top)) return;
+    if (real.slice(top.length).split(SEPARATOR).some(hidden)) return;
     // To open a FIFO would wait for a writer, for ever.
-    const { isFile, isDirectory } = await Deno.stat(real);
-    return isFile || isDirectory;
+    const file = await Deno.stat(real);
+    if (file.isFile || file.isDirectory) return { path, real, file };
   } catch {
-    return false; // Not there, not ours to read, a loop of links, a name too long.
+    /* Not there, not ours to read, a loop of links, a name too long. */
   }
 }
 
@@ -52,40 +58,74 @@ export async function handle(
   request: Request,
   root: string,
 ): Promise<Response> {
-  const type = { "Content-Type": "text/plain; charset=utf-8" };
-  const refuse = (status: number, reason: string) =>
-    new Response(`${status} ${reason}\n`, { status, headers: type });
+  const { method, headers } = request;
+  const refuse = (status: number, reason: string) => {
+    const body = method === "HEAD" ? null : `${status} ${reason}\n`;
+    const type = { "Content-Type": "text/plain; charset=utf-8" };
+    return safe(new Response(body, { status, headers: type }));
+  };
   let path = "\0";
   try {
     // The URL begins with what Host says, which could bring a path of its own.
-    if (!/[/?#@\\]/.test(request.headers.get("Host") ?? "")) {
+    if (!/[/?#@\\]/.test(headers.get("Host") ?? "")) {
       path = decodeURIComponent(new URL(request.url).pathname);
     }
   } catch { /* A bad escape, as in `/100%`, or a bad Host. */ }
-  const { method } = request, good = !path.includes("\0");
+  if (path.includes("\0")) return refuse(400, "Requête mal formée");
+  const found = await find(root, path);
+  if (!found) return refuse(404, "Introuvable");
   // "The rest, if it is still the same file": serveDir does not compare, and would
   // glue two files together. All of it is always right (RFC 9110, 13.1.5).
-  const resumed = method === "GET" && request.headers.has("If-Range");
-  if (good && resumed) request = new Request(request.url);
-  // serveDir hides all dotfiles or none; ours have been sorted out.
-  const showDotfiles = path.includes("/.well-known");
-  const options = { fsRoot: root, showDotfiles, showDirListing: !showDotfiles };
-  let response = !good
-    ? refuse(400, "Requête mal formée")
-    : await isVisible(root, path)
-    ? await serveDir(request, { ...options, quiet: true })
-    : refuse(404, "Introuvable");
+  const resumed = method === "GET" && headers.has("If-Range");
+  if (resumed) request = new Request(request.url);
+  const ask = (request: Request) => {
+    // serveDir hides all dotfiles or none; ours have been sorted out.
+    const showDotfiles = path.includes("/.well-known");
+    const options = { fsRoot: root, showDotfiles, quiet: true };
+    return serveDir(request, { ...options, showDirListing: !showDotfiles });
+  };
+  const response = await small(request, found, ask) ?? safe(await ask(request));
   // The file is there, but cannot be read: no descriptor left, or no right to.
-  if (response.status === 500) response = refuse(503, "Illisible");
-  const { status, statusText, body } = response;
-  const headers = new Headers(response.headers);
-  // Or a browser may find HTML in a text file, and run it.
+  return response.status === 500 ? refuse(503, "Illisible") : response;
+}
+
+/** The same response, from which no browser will take a text for HTML. */
+function safe({ status, statusText, headers, body }: Response): Response {
+  headers = new Headers(headers);
   headers.set("X-Content-Type-Options", "nosniff");
-  return new Response(method === "HEAD" ? null : body, {
-    status,
-    statusText,
-    headers,
-  });
+  return new Response(body, { status, statusText, headers });
+}
+
+/** A file of at most so many bytes is sent whole: to stream it costs far more. */
+const SMALL = 64 * 1024;
+
+/** Small files, and the headers that serveDir has for them. */
+const known = new Map<string, { headers: Headers; bytes: BodyInit }>();
+
+/** Answers a GET for the whole of a small file, from memory if it is unchanged. */
+async function small(
+  { method, url, headers }: Request,
+  { path, real, file: { isFile, size, ctime } }: Found,
+  ask: (request: Request) => Promise<Response>,
+): Promise<Response | undefined> {
+  if (method !== "GET" || !isFile || size > SMALL) return;
+  const special = ["Range", "If-None-Match", "If-Modified-Since"];
+  if (special.some((name) => headers.has(name))) return;
+  // Unlike mtime, which `cp -p` sets, ctime is when anything changed, or null.
+  const changed = ctime?.getTime() ?? Infinity;
+  const key = `${path} ${size} ${changed}`;
+  let copy = known.get(key);
+  if (!copy) {
+    const head = safe(await ask(new Request(url, { method: "HEAD" })));
+    const bytes = await Deno.readFile(real).catch(() => undefined);
+    // It is changing right now, or cannot be read: serveDir will say.
+    if (head.status !== 200 || bytes?.length !== size) return;
+    copy = { headers: head.headers, bytes };
+    if (known.size >= 256) known.clear();
+    // One that has just changed may change again within the same second.
+    if (Date.now() - changed > 2000) known.set(key, copy);
+  }
+  return new Response(copy.bytes, { headers: copy.headers });
 }
 
 /** Answers a request and, when all has been sent, prints its line of the log. */
@@ -98,19 +138,37 @@ async function answer(
   const path = URL.parse(request.url)?.pathname ?? request.url;
   const what = printable(`${request.method} ${path}`);
   const response = await handle(request, root);
-  // The client may break off: not Content-Length, but what was sent is counted.
   let bytes = 0;
+  info.completed.catch(() => {}).finally(() => {
+    const ms = Math.round(performance.now() - begin);
+    log(`${who} ${what} ${response.status} ${bytes} octets ${ms} ms`);
+  });
+  const length = Number(response.headers.get("Content-Length") ?? Infinity);
+  if (length <= SMALL) {
+    if (request.method === "GET") bytes = length;
+    return response;
+  }
+  // The client may break off: not Content-Length, but what was sent is counted.
   const count = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, passOn) {
       bytes += chunk.length;
       passOn.enqueue(chunk);
     },
   });
-  info.completed.catch(() => {}).finally(() => {
-    const ms = Math.round(performance.now() - begin);
-    console.log(`${who} ${what} ${response.status} ${bytes} octets ${ms} ms`);
-  });
   return new Response(response.body?.pipeThrough(count), response);
+}
+
+const lines: string[] = [];
+let later: ReturnType<typeof setTimeout>;
+
+/** Prints a line of the log, together with those of the next 20 ms. */
+function log(line: string): void {
+  if (lines.push(line) === 1) later = setTimeout(flush, 20);
+}
+
+function flush(): void {
+  clearTimeout(later);
+  if (lines.length > 0) console.log(lines.splice(0).join("\n"));
 }
 
 /**
@@ -154,6 +212,7 @@ export async function serve(
   server?.shutdown().finally(() => open = false);
   const end = performance.now() + 3000;
   while ((open || pending > 0) && performance.now() < end) await pause(10);
+  flush();
 }
 
 function address({ hostname, port }: Deno.NetAddr): string {

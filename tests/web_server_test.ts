@@ -1164,6 +1164,33 @@ testOnLinux(
   },
 );
 
+Deno.test("web_server sends a small file as it is now, whatever its size and dates", async () => {
+  await using site = await folder();
+  const [file, other] = [`${site.path}/ancien`, `${site.path}/autre`];
+  const past = new Date("2020-01-01");
+  const write = async (path: string, text: string) => {
+    await Deno.writeTextFile(path, text);
+    await Deno.utime(path, past, past);
+  };
+  await write(file, "un");
+  await write(other, "deux");
+  await using server = await serve(SERVER, ["--root", site.path]);
+  const get = async () =>
+    new TextDecoder().decode((await ask(portOf(server), "GET /ancien")).body);
+  // It remembers files that have not changed for two seconds.
+  const { ctime } = await Deno.stat(file);
+  while (Date.now() - (ctime?.getTime() ?? 0) < 2100) {
+    assertEquals(await get(), "un");
+  }
+  assertEquals([await get(), await get()], ["un", "un"]);
+  await write(file, "1!"); // The same size, the same mtime.
+  assertEquals(await get(), "1!");
+  await Deno.rename(other, file);
+  assertEquals(await get(), "deux");
+  await Deno.remove(file);
+  assertEquals((await ask(portOf(server), "GET /ancien")).status, 404);
+});
+
 testOnLinux(
   "web_server outlives files that grow or shrink while they are sent",
   async () => {
