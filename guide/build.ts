@@ -84,10 +84,11 @@ export async function build(options: BuildOptions = {}): Promise<boolean> {
   const [fr, en] = await Promise.all(
     LANGUAGES.map((lang) => read(new URL(`${lang}.md`, from))),
   );
+  const pictures = await list(from, ".svg"), shared = { scripts, pictures };
   const pages = new Map(
     [
-      ["fr", render(fr, { lang: "fr", file: "fr.md", other: en, scripts })],
-      ["en", render(en, { lang: "en", file: "en.md", other: fr, scripts })],
+      ["fr", render(fr, { lang: "fr", file: "fr.md", other: en, ...shared })],
+      ["en", render(en, { lang: "en", file: "en.md", other: fr, ...shared })],
     ] as const,
   );
 
@@ -114,6 +115,9 @@ export async function build(options: BuildOptions = {}): Promise<boolean> {
     await write(name, await read(new URL(name, here)));
   }
   for (const [name, source] of scripts) await write(`scripts/${name}`, source);
+  for (const name of pictures) {
+    await write(name, await read(new URL(name, from)));
+  }
   for (const [name, data] of Object.entries(FONTS)) await write(name, data);
   // What changed while this was at work is newer than the site.
   await Deno.utime(new URL("index.html", fresh), begun, begun);

@@ -45,6 +45,8 @@ export interface Surroundings {
   other: string;
   /** The scripts' sources, by name. */
   scripts: Map<string, string>;
+  /** The names of the pictures that stand beside the text. */
+  pictures: string[];
 }
 
 const markdown = new MarkdownIt({ html: true });
@@ -131,7 +133,7 @@ const listing = (code: string, name: string, kind: string) =>
  * explanation, a heading no counterpart: one line, with the place in the file.
  */
 export function render(text: string, where: Surroundings): Rendered {
-  const { lang, file, scripts } = where, words = TEXTS[lang];
+  const { lang, file, scripts, pictures } = where, words = TEXTS[lang];
   const tokens = markdown.parse(text, {});
   const headings = pair(tokens, where);
   const sections = headings.filter(({ level }) => level <= 2);
@@ -166,7 +168,9 @@ export function render(text: string, where: Surroundings): Rendered {
       const href = target(token);
       if (href !== undefined) token.attrSet("href", follow(href));
       if (token.type === "image") {
-        throw new Error("pictures have no place here");
+        const src = String(token.attrGet("src"));
+        if (!pictures.includes(src)) throw new Error(`there is no ${src}`);
+        token.attrSet("loading", "lazy");
       }
       if (token.type === "code_inline" && /^(deno|npx) /.test(token.content)) {
         token.type = "html_inline";

@@ -101,6 +101,9 @@ async function handle(client: Client, settings: Settings): Promise<void> {
   if (!quiet) console.log(`Instance de serveur prête pour ${name}`);
   let lastWord = "";
   try {
+    // Of two small writes in a row, the second would wait until the client has
+    // acknowledged the first (Nagle's algorithm, 40 ms).
+    conn.setNoDelay(true);
     const reader = new MessageReader(conn, raw);
     for (let fin, text; !fin && (text = await reader.readText()) !== null;) {
       let count = 0;
@@ -117,8 +120,7 @@ async function handle(client: Client, settings: Settings): Promise<void> {
         at = end + 1;
         count++;
       }
-      // One write for all the answers to a read: of two small ones, the second
-      // would wait until the client has acknowledged the first (Nagle, 40 ms).
+      // One write for all the answers to a read.
       const length = raw ? ANSWER.length - 1 : count * ANSWER.length;
       await write(conn, ANSWERS.subarray(0, length));
       // A client dismissed meanwhile keeps its Infinity.

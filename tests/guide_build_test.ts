@@ -86,7 +86,7 @@ for (const lang of LANGUAGES) {
       ],
       ...[...css.matchAll(/url\("([^"]*)"\)/g)],
     ].map((match) => typeof match === "string" ? match : match[1]);
-    assertEquals(loaded.length, 7);
+    assertEquals(loaded.length, 8);
     const sizes = loaded.map((name) => Deno.statSync(`${OUT}/${name}`).size);
     const total = sizes.reduce((sum, size) => sum + size);
     assert(total <= 400_000, `${total} bytes: ${loaded} ${sizes}`);
@@ -278,7 +278,9 @@ Deno.test("build --if-newer builds when a source has changed, and only then", as
   const out = place.path + "/site",
     when = (name: string) => Deno.statSync(`${out}/${name}`).mtime;
   for (const lang of LANGUAGES) {
-    Deno.copyFileSync(`${ROOT}guide/${lang}.md`, `${place.path}/${lang}.md`);
+    for (const name of [`${lang}.md`, `bench.${lang}.svg`]) {
+      Deno.copyFileSync(`${ROOT}guide/${name}`, `${place.path}/${name}`);
+    }
   }
   const build = () => run("--from", place.path, "--out", out, "--if-newer");
   assertEquals(await build(), [0, `Pages faites dans ${out}\n`, ""]);
@@ -290,7 +292,7 @@ Deno.test("build --if-newer builds when a source has changed, and only then", as
   assertEquals(await build(), [0, `Pages faites dans ${out}\n`, ""]);
   assertEquals(
     [...Deno.readDirSync(place.path)].map(({ name }) => name).sort(),
-    ["en.md", "fr.md", "site"],
+    ["bench.en.svg", "bench.fr.svg", "en.md", "fr.md", "site"],
   );
 });
 
