@@ -16,7 +16,7 @@ import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
   " [--threads N (un par cœur)] [--timeout 300 (secondes par message)]" +
-  " [--max-clients 10000] [--quiet (sans une ligne par message)]" +
+  " [--max-clients 10000] [--quiet (rien sur les clients ni les messages)]" +
   " [--raw (une lecture = un message)] [--help]";
 
 /** What the main thread tells each worker. */
@@ -133,7 +133,7 @@ async function handle(client: Client, settings: Settings): Promise<void> {
     if (client.since < Infinity) console.error(`${name} : ${message}`);
   }
   await hangUp(conn, lastWord, raw);
-  console.log(`Connexion fermée avec ${name}`);
+  if (!quiet) console.log(`Connexion fermée avec ${name}`);
 }
 
 /** Starts a thread, and waits until it listens; another replaces it if it dies. */

@@ -99,7 +99,7 @@ function safe({ status, statusText, headers, body }: Response): Response {
 /** A file of at most so many bytes is sent whole: to stream it costs far more. */
 const SMALL = 64 * 1024;
 
-/** Small files, and the headers that serveDir has for them. */
+/** Small files, 256 at most, and the headers that serveDir has for them. */
 const known = new Map<string, { headers: Headers; bytes: BodyInit }>();
 
 /** Answers a GET for the whole of a small file, from memory if it is unchanged. */
@@ -113,7 +113,8 @@ async function small(
   if (special.some((name) => headers.has(name))) return;
   // Unlike mtime, which `cp -p` sets, ctime is when anything changed, or null.
   const changed = ctime?.getTime() ?? Infinity;
-  const key = `${path} ${size} ${changed}`;
+  // The path as well as the file: by a link, one may have two names, two types.
+  const key = JSON.stringify([path, real, size, changed]);
   let copy = known.get(key);
   if (!copy) {
     const head = safe(await ask(new Request(url, { method: "HEAD" })));
