@@ -90,8 +90,9 @@ export class MessageReader {
   }
 
   /**
-   * Like `read`, but as one text, with a line ending after each message: for a
-   * server that need not look at each, to cut them apart is most of the work.
+   * Like `read`, but as one text, with a line ending after each message (raw: at
+   * the end of the one message): for a server that need not look at each, to cut
+   * them apart is most of the work.
    */
   async readText(): Promise<string | null> {
     while (!this.#refusal) {
@@ -118,7 +119,8 @@ export class MessageReader {
     // Only the first line can be too long: after another, there is no room for it.
     if (!this.raw && end > MAX_MESSAGE) {
       const line = last < 0 ? end : buffer.indexOf(LF);
-      if (line - Number(buffer[line - 1] === CR) > MAX_MESSAGE) {
+      const cr = !ended && buffer[line - 1] === CR;
+      if (line - Number(cr) > MAX_MESSAGE) {
         this.#refusal = TOO_LONG;
         return "";
       }

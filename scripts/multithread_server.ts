@@ -11,7 +11,7 @@
  * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
  */
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import { hangUp, MessageReader, printable } from "./encoding.ts";
+import { hangUp, MAX_MESSAGE, MessageReader, printable } from "./encoding.ts";
 import { Refusal, write } from "./encoding.ts";
 
 const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
@@ -32,9 +32,11 @@ export interface Settings {
   raw: boolean;
 }
 
-// Encoded once, for as many messages as one read can bring.
+// Encoded once, for as many messages as one read can bring, all of them empty.
 const ANSWER = new TextEncoder().encode("Message reçu\n");
-const ANSWERS = new TextEncoder().encode("Message reçu\n".repeat(65_538));
+const ANSWERS = new TextEncoder().encode(
+  "Message reçu\n".repeat(MAX_MESSAGE + 2),
+);
 
 /** One client; `since` is when it was last answered. */
 type Client = { conn: Deno.TcpConn; name: string; since: number };
@@ -105,14 +107,17 @@ async function handle(client: Client, settings: Settings): Promise<void> {
     // acknowledged the first (Nagle's algorithm, 40 ms).
     conn.setNoDelay(true);
     const reader = new MessageReader(conn, raw);
+    // Raw, the whole text is one message, whatever is in it.
+    const ending = (text: string, at: number) =>
+      raw && at === 0 ? text.length - 1 : text.indexOf("\n", at);
     for (let fin, text; !fin && (text = await reader.readText()) !== null;) {
       let count = 0;
-      for (let at = 0, end; !fin && (end = text.indexOf("\n", at)) >= 0;) {
+      for (let at = 0, end; !fin && (end = ending(text, at)) >= 0;) {
         // To cut the text into messages costs more than all the rest. Quiet, only
         // what is short enough to be FIN is looked at.
         if (!quiet || end - at <= 16) {
           const line = text.slice(at, end);
-          fin = /^\s{0,6}fin\s{0,6}$/i.test(line);
+          fin = /^\s{0,6}fin\s{0,7}$/i.test(line);
           if (!quiet) {
             console.log(`Message reçu du client ${name} : ${printable(line)}`);
           }

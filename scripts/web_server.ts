@@ -105,25 +105,26 @@ const known = new Map<string, { headers: Headers; bytes: BodyInit }>();
 /** Answers a GET for the whole of a small file, from memory if it is unchanged. */
 async function small(
   { method, url, headers }: Request,
-  { path, real, file: { isFile, size, ctime } }: Found,
+  { path, real, file }: Found,
   ask: (request: Request) => Promise<Response>,
 ): Promise<Response | undefined> {
-  if (method !== "GET" || !isFile || size > SMALL) return;
+  const { size, ctime, mtime, dev, ino } = file;
+  if (method !== "GET" || !file.isFile || size > SMALL) return;
   const special = ["Range", "If-None-Match", "If-Modified-Since"];
   if (special.some((name) => headers.has(name))) return;
-  // Unlike mtime, which `cp -p` sets, ctime is when anything changed, or null.
-  const changed = ctime?.getTime() ?? Infinity;
-  // The path as well as the file: by a link, one may have two names, two types.
-  const key = JSON.stringify([path, real, size, changed]);
+  // What `cp -p` or a folder in the place of another leaves as it was, the other
+  // marks show. The path gives the type.
+  const key = JSON.stringify([path, real, size, ctime, mtime, dev, ino]);
   let copy = known.get(key);
   if (!copy) {
     const head = safe(await ask(new Request(url, { method: "HEAD" })));
     const bytes = await Deno.readFile(real).catch(() => undefined);
-    // It is changing right now, or cannot be read: serveDir will say.
+    // A redirection, a file that is changing or cannot be read: serveDir will say.
     if (head.status !== 200 || bytes?.length !== size) return;
     copy = { headers: head.headers, bytes };
     if (known.size >= 256) known.clear();
-    // One that has just changed may change again within the same second.
+    // Deno's ctime has whole seconds: a fresh file may change and not show it.
+    const changed = ctime?.getTime() ?? Infinity;
     if (Date.now() - changed > 2000) known.set(key, copy);
   }
   return new Response(copy.bytes, { headers: copy.headers });

@@ -341,6 +341,16 @@ Deno.test({
   },
 });
 
+Deno.test("multithread_server --raw takes a read for one message, line endings and all", async () => {
+  await using server = await serve(SERVER, ["--raw"]);
+  using conn = await connect(server);
+  assertEquals(await conn.say("bonjour\nFIN\nencore\n"), "Message reçu");
+  await server.says(" : bonjourFINencore\n");
+  assertEquals(await conn.say("FIN\n"), "Message reçu");
+  await server.says("Connexion fermée avec");
+  assertEquals(server.out.match(/Message reçu du client/g)!.length, 2);
+});
+
 Deno.test("multithread_server --quiet says nothing of clients and messages", async () => {
   await using server = await serve(SERVER, ["--quiet"]);
   const answers = await exchange(portOf(server), "secret\nfin\n");

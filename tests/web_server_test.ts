@@ -1189,6 +1189,22 @@ Deno.test("web_server sends a small file as it is now, whatever its size and dat
   assertEquals(await get(), "deux");
   await Deno.remove(file);
   assertEquals((await ask(portOf(server), "GET /ancien")).status, 404);
+
+  // Files of the same size and age, whose folders change places.
+  const [one, two] = ["un", "deux"].map((name) =>
+    `${site.path}/dossier-${name}`
+  );
+  for (const folder of [one, two]) await Deno.mkdir(folder);
+  await write(`${one}/page`, "1");
+  await write(`${two}/page`, "2");
+  const page = async () =>
+    (await ask(portOf(server), "GET /dossier-un/page")).body.join();
+  const age = (await Deno.stat(`${two}/page`)).ctime?.getTime() ?? 0;
+  while (Date.now() - age < 2100) assertEquals(await page(), `${bytes("1")}`);
+  assertEquals(await page(), `${bytes("1")}`);
+  await Deno.rename(one, `${site.path}/dossier-trois`);
+  await Deno.rename(two, one);
+  assertEquals(await page(), `${bytes("2")}`);
 });
 
 testOnLinux(
