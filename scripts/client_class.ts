@@ -67,6 +67,11 @@ export class ClientSocket implements AsyncDisposable {
     return new ClientSocket(conn, timeout, raw);
   }
 
+  /** True once the server has ended in the middle of its last message. */
+  get cut(): boolean {
+    return this.#reader.cut;
+  }
+
   /** The server's address, as `127.0.0.1:50000`. */
   get address(): string {
     const { hostname, port } = this.#conn.remoteAddr;
@@ -160,6 +165,7 @@ async function main(): Promise<void> {
     const answer = await socket.receive();
     if (answer === null) throw new Deno.errors.UnexpectedEof();
     console.log(printable(answer));
+    if (socket.cut) console.error("La réponse est peut-être incomplète");
   } catch (error) {
     const { name, message } = error as Error;
     const advice: Record<string, string> = {

@@ -72,6 +72,8 @@ export class Conversation {
           if (isFin(line)) return;
         }
       }
+      // A reset is told once: if a write was, the read has seen but an end.
+      await this.#turn;
     } catch (error) {
       lastWord = error instanceof Refusal ? error.message : "";
       if (!this.#leaving) throw error;
@@ -194,6 +196,7 @@ async function main(): Promise<void> {
       ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
       TimeoutError: "aucune réponse en 5 s : vérifiez l'adresse",
       ConnectionReset: "le serveur a coupé la connexion",
+      BrokenPipe: "le serveur a coupé la connexion",
       Interrupted: "le serveur ne lit plus",
       NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
     };

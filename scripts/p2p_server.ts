@@ -72,6 +72,8 @@ export class Conversation {
           if (isFin(line)) return;
         }
       }
+      // A reset is told once: if a write was, the read has seen but an end.
+      await this.#turn;
     } catch (error) {
       lastWord = error instanceof Refusal ? error.message : "";
       if (!this.#leaving) throw error;
