@@ -181,8 +181,10 @@ export async function serve(
       if (stop.signal.aborted) break;
       const { message } = error as Error;
       terminal.show(`Connexion perdue : ${message}`, console.error);
-      // Without a pause, a lack of file descriptors would burn the processor.
-      if (!talk) await new Promise((resume) => setTimeout(resume, 50));
+      // Without a pause, a lack of file descriptors would burn the processor. (A
+      // client that was reset before it was accepted is no such lack.)
+      const lack = !(error instanceof Deno.errors.NotConnected);
+      if (!talk && lack) await new Promise((resume) => setTimeout(resume, 50));
     }
     if (!talk) continue;
     talk = undefined;
