@@ -114,7 +114,7 @@ async function handle(client: Client, settings: Settings): Promise<void> {
       let count = 0;
       for (let at = 0, end; !fin && (end = ending(text, at)) >= 0;) {
         // To cut the text into messages costs more than all the rest. Quiet, only
-        // what is short enough to be FIN is looked at.
+        // what is short enough to be FIN, with a few blanks, is looked at.
         if (!quiet || end - at <= 16) {
           const line = text.slice(at, end);
           fin = /^\s{0,6}fin\s{0,7}$/i.test(line);

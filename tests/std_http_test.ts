@@ -684,9 +684,9 @@ Deno.test("serveDir logs nothing when it is to be quiet", async () => {
 
 Deno.test("serveDir and serveFile take no misspelt option", async () => {
   const request = new Request("http://localhost/nothing");
-  // @ts-expect-error: the name is fsRoot
+  // @ts-expect-error: refused by the types is what is tested; it is fsRoot
   await (await serveDir(request, { fsroot: ROOT, quiet: true })).text();
-  // @ts-expect-error: the name is fileInfo
+  // @ts-expect-error: refused by the types is what is tested; it is fileInfo
   await (await serveFile(request, "nothing", { fileinfo: null })).text();
 });
 
