@@ -23,7 +23,7 @@ const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
 export interface Settings {
   listen: Deno.TcpListenOptions & { reusePort: boolean };
   thread: number;
-  /** How many clients each thread has, in memory that all of them see. */
+  /** How many clients each thread has, in memory that all threads see. */
   clients: Int32Array;
   maxClients: number;
   /** Seconds that a client has for one whole message. */
@@ -38,8 +38,14 @@ const ANSWERS = new TextEncoder().encode(
   "Message reçu\n".repeat(MAX_MESSAGE + 2),
 );
 
-/** One client; `since` is when it was last answered. */
-type Client = { conn: Deno.TcpConn; name: string; since: number };
+/** One client, and what is being written to it. */
+interface Client {
+  conn: Deno.TcpConn;
+  name: string;
+  answer?: Promise<void>;
+  /** Ticks of the watch since it was last answered; `-Infinity`: dismissed. */
+  ticks: number;
+}
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
@@ -51,40 +57,47 @@ export async function serve(
 ): Promise<void> {
   const { clients, thread, maxClients, timeout, raw } = settings;
   const here = new Set<Client>();
+  // Set, and not changed by one: a thread that was ended in the middle of that
+  // would leave a wrong count to the one that replaces it.
+  const count = () => Atomics.store(clients, thread, here.size);
+  count();
   const dismiss = async (client: Client, reason: string) => {
-    client.since = Infinity;
+    if (client.ticks < 0) return;
+    client.ticks = -Infinity;
     console.error(`${client.name} : ${reason}`);
+    // Not in the middle of an answer; but one that is stuck stays so.
+    const limit = setTimeout(() => client.conn[Symbol.dispose](), 1000);
+    await client.answer?.catch(() => {});
+    clearTimeout(limit);
     await hangUp(client.conn, reason, raw);
   };
-  const welcome = (client: Client) => {
-    here.add(client);
-    // No `await`: what waits in a function that waits costs memory, per client.
-    handle(client, settings).then(() => {
-      here.delete(client);
-      Atomics.sub(clients, thread, 1);
-    });
+  const leave = (client: Client) => {
+    here.delete(client);
+    count();
   };
   signal.addEventListener("abort", () => {
     listener.close();
     for (const client of here) dismiss(client, "Le serveur s'arrête");
   });
-  // One timer for all: one for each message would cost more than the message.
+  // One timer for all: one for each message would cost more than the message. It
+  // counts ticks, four a second, and reads no clock: what comes while the server is
+  // stopped (Ctrl-Z), or its machine too busy, is not late.
   const watch = setInterval(() => {
-    const latest = performance.now() - timeout * 1000;
-    const late = [...here].filter((client) => client.since < latest);
+    const late = [...here].filter((client) => ++client.ticks > timeout * 4);
     for (const client of late) dismiss(client, `Délai dépassé : ${timeout} s`);
   }, 250);
   while (!signal.aborted) {
     try {
       const conn = await listener.accept();
       const name = `${address(conn.remoteAddr)} [Thread ${thread + 1}]`;
-      const client = { conn, name, since: performance.now() };
-      Atomics.add(clients, thread, 1);
-      const full = clients.reduce((sum, count) => sum + count) > maxClients;
-      if (full) Atomics.sub(clients, thread, 1);
+      const client = { conn, name, ticks: 0 };
+      here.add(client);
+      count();
       // Not awaited: both end by themselves, and never throw.
-      if (full) dismiss(client, "Serveur complet");
-      else welcome(client);
+      if (clients.reduce((sum, size) => sum + size) > maxClients) {
+        leave(client);
+        dismiss(client, "Serveur complet");
+      } else handle(client, settings).then(() => leave(client));
     } catch (error) {
       if (signal.aborted) break;
       console.error(`Client non accepté : ${(error as Error).message}`);
@@ -111,6 +124,8 @@ async function handle(client: Client, settings: Settings): Promise<void> {
     const ending = (text: string, at: number) =>
       raw && at === 0 ? text.length - 1 : text.indexOf("\n", at);
     for (let fin, text; !fin && (text = await reader.readText()) !== null;) {
+      // Dismissed: `hangUp` reads as well, and this may have holes.
+      if (client.ticks < 0) break;
       let count = 0;
       for (let at = 0, end; !fin && (end = ending(text, at)) >= 0;) {
         // To cut the text into messages costs more than all the rest. Quiet, only
@@ -127,15 +142,16 @@ async function handle(client: Client, settings: Settings): Promise<void> {
       }
       // One write for all the answers to a read.
       const length = raw ? ANSWER.length - 1 : count * ANSWER.length;
-      await write(conn, ANSWERS.subarray(0, length));
-      // A client dismissed meanwhile keeps its Infinity.
-      client.since = Math.max(client.since, performance.now());
+      client.answer = write(conn, ANSWERS.subarray(0, length));
+      await client.answer;
+      // A client dismissed meanwhile keeps its -Infinity.
+      client.ticks = Math.min(client.ticks, 0);
     }
   } catch (error) {
     // It is lost, does not keep to the rules, or has been dismissed.
     const { message } = error as Error;
     if (error instanceof Refusal) lastWord = message;
-    if (client.since < Infinity) console.error(`${name} : ${message}`);
+    if (client.ticks >= 0) console.error(`${name} : ${message}`);
   }
   await hangUp(conn, lastWord, raw);
   if (!quiet) console.log(`Connexion fermée avec ${name}`);

@@ -292,6 +292,57 @@ except OSError: print("coupé")`,
   await assertWell(server);
 });
 
+Deno.test("multithread_server says its last word after its answers, to who reads them at last", async () => {
+  const args = ["--quiet", "--threads", "1", "--timeout", "1"];
+  await using server = await serve(SERVER, args);
+  const code = String.raw`
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+# For segments of 64 KiB, as loopback has them, the kernel would take all the rest.
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)
+s.connect(("127.0.0.1", int(sys.argv[1])))
+s.settimeout(0.3)
+try:
+    while True: s.send(b"\n" * 60000)
+except TimeoutError: print("plein", flush=True)
+s.settimeout(10)
+sys.stdin.readline()
+heard = b""
+while data := s.recv(65536): heard += data
+answers, last = heard.decode().rsplit("reçu\n", 1)
+print(set((answers + "reçu").split("\n")), last)`;
+  const stdin = "piped", port = `${portOf(server)}`;
+  await using deaf = new Program("python3", ["-c", code, port], { stdin });
+  await deaf.says("plein");
+  await server.complains(/\[Thread 1\] : Délai dépassé : 1 s\n/);
+  await deaf.type("lis\n");
+  const { out, err } = await deaf.end();
+  assertEquals([out, err], [
+    "plein\n{'Message reçu'} Délai dépassé : 1 s\n\n",
+    "",
+  ]);
+  await assertWell(server);
+});
+
+Deno.test("multithread_server hears no more of a client that it has ended", async () => {
+  const args = ["--threads", "1", "--timeout", "1"];
+  await using server = await serve(SERVER, args);
+  await using client = peer(
+    server,
+    String.raw`
+s.sendall(b"la moit")
+print(s.recv(100).decode())
+for part in "ié", "\n", "une autre\n":
+    s.sendall(part.encode())
+    time.sleep(0.1)`,
+  );
+  assertEquals((await client.end()).out, "Délai dépassé : 1 s\n\n");
+  await server.says("Connexion fermée avec");
+  assertEquals(server.out.includes("Message reçu du client"), false);
+  await assertWell(server);
+});
+
 Deno.test("multithread_server lets a polite client in beside a greedy one", async () => {
   await using server = await serve(SERVER, ["--quiet", "--threads", "1"]);
   await using greedy = peer(
@@ -579,7 +630,8 @@ Deno.test({
     try {
       const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
       const stop = new AbortController();
-      const clients = new Int32Array(2);
+      // What a thread left that was ended while it counted; another one begins anew.
+      const clients = new Int32Array([0, -3]);
       const serving = serveClients(listener, stop.signal, {
         listen: { port: 0, reusePort: false },
         thread: 1,

@@ -240,6 +240,22 @@ Deno.test("multithread_server waits as long as it says, wherever the clock jumps
   });
 });
 
+Deno.test("multithread_server does not count the time for which it is stopped", async () => {
+  const args = ["--threads", "1", "--timeout", "1"];
+  await using server = await serve("multithread_server", args);
+  using conn = await connect(server);
+  await conn.say("avant\n");
+  assertEquals(await conn.hear(), "Message reçu");
+  server.kill("SIGSTOP");
+  await conn.say("pendant\n");
+  // Two seconds, of which it has one.
+  await hourglass();
+  await hourglass();
+  server.kill("SIGCONT");
+  assertEquals(await conn.hear(), "Message reçu");
+  assertEquals(await conn.hear(), "Délai dépassé : 1 s");
+});
+
 Deno.test("p2p_server keeps a silent peer, and leaves one that does not answer FIN, wherever the clock jumps", async () => {
   await underBoth(async (flags) => {
     const options = { flags: flags("p2p_server") };
