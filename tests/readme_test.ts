@@ -35,7 +35,7 @@ Deno.test("README's commands are tasks of deno.json", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
   const named = [...README.matchAll(/^npx --yes deno@[0-9.]+ task (\w+)$/gm)]
     .map(([, task]) => task);
-  assertEquals(named, ["demo", "test", "web", "bench"]);
+  assertEquals(named, ["demo", "test", "web", "soak", "bench"]);
   for (const task of named) assertEquals(typeof tasks[task].command, "string");
 });
 
