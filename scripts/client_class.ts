@@ -64,6 +64,9 @@ export class ClientSocket implements AsyncDisposable {
   ): Promise<ClientSocket> {
     const signal = AbortSignal.timeout(5000);
     const conn = await Deno.connect({ hostname, port, signal });
+    // Of two small messages in a row, the second would wait until the server has
+    // acknowledged the first (Nagle's algorithm, 40 ms).
+    conn.setNoDelay(true);
     return new ClientSocket(conn, timeout, raw);
   }
 

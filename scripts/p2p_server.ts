@@ -37,9 +37,6 @@ export class Conversation {
     hear: (line: string) => void,
     readonly raw = false,
   ) {
-    // Each line is a write of its own. Nagle's algorithm would hold the second
-    // back until the peer has acknowledged the first, which can take it 40 ms.
-    conn.setNoDelay(true);
     this.over = this.#listen(hear);
   }
 
@@ -65,6 +62,9 @@ export class Conversation {
   async #listen(hear: (line: string) => void): Promise<void> {
     let lastWord = "Au revoir";
     try {
+      // Each line is a write of its own. Nagle's algorithm would hold the second
+      // back until the peer has acknowledged the first, which can take it 40 ms.
+      this.conn.setNoDelay(true);
       const reader = new MessageReader(this.conn, this.raw);
       for (let lines; (lines = await reader.read());) {
         for (const line of lines) {
