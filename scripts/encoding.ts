@@ -42,12 +42,19 @@ export async function write(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 /**
  * Says a last word and closes; never throws. Closing with bytes unread sends a
  * reset, which can destroy the last word on its way (RFC 1122, 4.2.2.13): so end
- * our half of the stream, and read until the peer ends its own or 1 s is over.
+ * our half of the stream, and read until the peer ends its own or 1 s is over. The
+ * last word comes after what is still being written, and not in its middle.
  */
-export async function hangUp(conn: Deno.Conn, lastWord = "", raw = false) {
+export async function hangUp(
+  conn: Deno.Conn,
+  lastWord = "",
+  raw = false,
+  writing?: Promise<void>,
+) {
   // dispose, unlike close(), may be called twice.
   const limit = setTimeout(() => conn[Symbol.dispose](), 1000);
   try {
+    await writing;
     if (lastWord) await write(conn, encode(lastWord, raw));
     await conn.closeWrite();
     for (const rest = new Uint8Array(4096); await conn.read(rest) !== null;);

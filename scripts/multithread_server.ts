@@ -21,7 +21,7 @@ const HELP = "Usage : multithread_server.ts [--host 127.0.0.1] [--port 50000]" +
 
 /** What the main thread tells each worker. */
 export interface Settings {
-  listen: Deno.TcpListenOptions & { reusePort: boolean };
+  listen: Deno.TcpListenOptions;
   thread: number;
   /** How many clients each thread has, in memory that all threads see. */
   clients: Int32Array;
@@ -32,18 +32,20 @@ export interface Settings {
   raw: boolean;
 }
 
-// Encoded once, for as many messages as one read can bring, all of them empty.
 const ANSWER = new TextEncoder().encode("Message reçu\n");
+// Encoded once, for as many messages as one read can bring, all of them empty.
 const ANSWERS = new TextEncoder().encode(
   "Message reçu\n".repeat(MAX_MESSAGE + 2),
 );
 
-/** One client, and what is being written to it. */
 interface Client {
   conn: Deno.TcpConn;
   name: string;
+  /** What is being written to it. */
   answer?: Promise<void>;
-  /** Ticks of the watch since it was last answered; `-Infinity`: dismissed. */
+  /** Its end, once that has begun: there is only one. */
+  end?: Promise<void>;
+  /** Ticks of the watch since it was last answered. */
   ticks: number;
 }
 
@@ -57,34 +59,31 @@ export async function serve(
 ): Promise<void> {
   const { clients, thread, maxClients, timeout, raw } = settings;
   const here = new Set<Client>();
-  // Set, and not changed by one: a thread that was ended in the middle of that
-  // would leave a wrong count to the one that replaces it.
+  // Stored, not added to: a thread may be ended at any point, and leave a count
+  // that is wrong to the one that replaces it.
   const count = () => Atomics.store(clients, thread, here.size);
   count();
-  const dismiss = async (client: Client, reason: string) => {
-    if (client.ticks < 0) return;
-    client.ticks = -Infinity;
+  const total = () =>
+    clients.reduce((sum, _, i) => sum + Atomics.load(clients, i), 0);
+  const dismiss = (client: Client, reason: string) => {
+    if (client.end) return;
     console.error(`${client.name} : ${reason}`);
-    // Not in the middle of an answer; but one that is stuck stays so.
-    const limit = setTimeout(() => client.conn[Symbol.dispose](), 1000);
-    await client.answer?.catch(() => {});
-    clearTimeout(limit);
-    await hangUp(client.conn, reason, raw);
+    client.end = hangUp(client.conn, reason, raw, client.answer);
   };
   const leave = (client: Client) => {
     here.delete(client);
     count();
   };
-  signal.addEventListener("abort", () => {
-    listener.close();
-    for (const client of here) dismiss(client, "Le serveur s'arrête");
-  });
+  signal.addEventListener("abort", () => listener.close());
   // One timer for all: one for each message would cost more than the message. It
   // counts ticks, four a second, and reads no clock: what comes while the server is
   // stopped (Ctrl-Z), or its machine too busy, is not late.
   const watch = setInterval(() => {
-    const late = [...here].filter((client) => ++client.ticks > timeout * 4);
-    for (const client of late) dismiss(client, `Délai dépassé : ${timeout} s`);
+    for (const client of here) {
+      // Two more: the first may come at once, and so may the one after a stop.
+      if (++client.ticks < timeout * 4 + 2) continue;
+      dismiss(client, `Délai dépassé : ${timeout} s`);
+    }
   }, 250);
   while (!signal.aborted) {
     try {
@@ -93,11 +92,12 @@ export async function serve(
       const client = { conn, name, ticks: 0 };
       here.add(client);
       count();
-      // Not awaited: both end by themselves, and never throw.
-      if (clients.reduce((sum, size) => sum + size) > maxClients) {
-        leave(client);
-        dismiss(client, "Serveur complet");
-      } else handle(client, settings).then(() => leave(client));
+      // Of two threads that take the last place at once, each gives it back.
+      const full = total() > maxClients;
+      if (full) leave(client);
+      // Not awaited: both end by themselves.
+      if (full) dismiss(client, "Serveur complet");
+      else handle(client, settings).then(() => leave(client));
     } catch (error) {
       if (signal.aborted) break;
       console.error(`Client non accepté : ${(error as Error).message}`);
@@ -106,6 +106,7 @@ export async function serve(
       if (!(error instanceof Deno.errors.NotConnected)) await pause(50);
     }
   }
+  for (const client of here) dismiss(client, "Le serveur s'arrête");
   while (here.size > 0) await pause(10);
   clearInterval(watch);
 }
@@ -113,9 +114,9 @@ export async function serve(
 /** Answers each message of a client, until FIN or the end of the stream. */
 async function handle(client: Client, settings: Settings): Promise<void> {
   const { conn, name } = client, { quiet, raw } = settings;
-  if (!quiet) console.log(`Instance de serveur prête pour ${name}`);
   let lastWord = "";
   try {
+    if (!quiet) console.log(`Instance de serveur prête pour ${name}`);
     // Of two small writes in a row, the second would wait until the client has
     // acknowledged the first (Nagle's algorithm, 40 ms).
     conn.setNoDelay(true);
@@ -124,8 +125,8 @@ async function handle(client: Client, settings: Settings): Promise<void> {
     const ending = (text: string, at: number) =>
       raw && at === 0 ? text.length - 1 : text.indexOf("\n", at);
     for (let fin, text; !fin && (text = await reader.readText()) !== null;) {
-      // Dismissed: `hangUp` reads as well, and this may have holes.
-      if (client.ticks < 0) break;
+      // Dismissed: `hangUp` takes some of its bytes.
+      if (client.end) break;
       let count = 0;
       for (let at = 0, end; !fin && (end = ending(text, at)) >= 0;) {
         // To cut the text into messages costs more than all the rest. Quiet, only
@@ -144,16 +145,15 @@ async function handle(client: Client, settings: Settings): Promise<void> {
       const length = raw ? ANSWER.length - 1 : count * ANSWER.length;
       client.answer = write(conn, ANSWERS.subarray(0, length));
       await client.answer;
-      // A client dismissed meanwhile keeps its -Infinity.
-      client.ticks = Math.min(client.ticks, 0);
+      client.ticks = 0;
     }
   } catch (error) {
     // It is lost, does not keep to the rules, or has been dismissed.
     const { message } = error as Error;
     if (error instanceof Refusal) lastWord = message;
-    if (client.ticks >= 0) console.error(`${name} : ${message}`);
+    if (!client.end) console.error(`${name} : ${message}`);
   }
-  await hangUp(conn, lastWord, raw);
+  await (client.end ??= hangUp(conn, lastWord, raw));
   if (!quiet) console.log(`Connexion fermée avec ${name}`);
 }
 
@@ -165,10 +165,15 @@ export function start(settings: Settings, signal: AbortSignal): Promise<void> {
   const die = async (reason: string) => {
     worker.terminate();
     if (!ready) return reject(new Error(reason));
-    console.error(`Thread ${settings.thread + 1} mort, remplacé : ${reason}`);
     Atomics.store(settings.clients, settings.thread, 0);
-    const replace = () => start(settings, signal).then(() => true, () => false);
-    while (!signal.aborted && !await replace()) await pause(1000);
+    for (; !signal.aborted; await pause(1000)) {
+      console.error(`Thread ${settings.thread + 1} mort, remplacé : ${reason}`);
+      try {
+        return await start(settings, signal);
+      } catch (error) {
+        reason = (error as Error).message;
+      }
+    }
   };
   worker.onmessage = ({ data }) => {
     if (data !== "ready") return die(data);
@@ -195,25 +200,28 @@ function exit(code: number, problem: string): never {
 }
 
 async function main(): Promise<void> {
+  const cores = `${Math.min(64, navigator.hardwareConcurrency)}`;
   const { help, host, raw, quiet, ...args } = parseArgs(Deno.args, {
     boolean: ["help", "raw", "quiet"],
     string: ["host", "port", "threads", "timeout", "max-clients"],
-    default: { host: "127.0.0.1", port: "50000", timeout: "300" },
+    default: {
+      ...{ host: "127.0.0.1", port: "50000", threads: cores },
+      ...{ timeout: "300", "max-clients": "10000" },
+    },
     unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
   });
   if (help) return console.log(HELP);
   if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  const number = (name: string, text: string, least: number, most: number) => {
+  const number = (name: keyof typeof args, least: number, most: number) => {
     const form = name === "timeout" ? /^\d+(\.\d+)?$/ : /^\d+$/;
-    if (form.test(text) && +text >= least && +text <= most) return +text;
+    const text = `${args[name]}`, value = Number(text);
+    if (form.test(text) && value >= least && value <= most) return value;
     exit(2, `--${name} "${text}" : écrivez un nombre de ${least} à ${most}`);
   };
-  const port = number("port", args.port, 0, 65535);
-  const timeout = number("timeout", args.timeout, 0.1, 86400);
-  const places = args["max-clients"] ?? "10000";
-  const maxClients = number("max-clients", places, 1, 1e6);
-  const cores = Math.min(64, navigator.hardwareConcurrency);
-  let threads = number("threads", args.threads ?? `${cores}`, 1, 64);
+  const port = number("port", 0, 65535);
+  const timeout = number("timeout", 0.1, 86400);
+  const maxClients = number("max-clients", 1, 1e6);
+  let threads = number("threads", 1, 64);
   // Only Linux deals clients out to listeners that share a port.
   const reusePort = Deno.build.os === "linux" && "listenDatagram" in Deno;
   if (threads > 1 && !reusePort) {
@@ -265,15 +273,15 @@ async function main(): Promise<void> {
 
 if ("DedicatedWorkerGlobalScope" in globalThis) {
   // In a worker, `self` is the other end of the channel to the main thread.
-  const main = self as unknown as Worker, stop = new AbortController();
-  main.onmessage = async ({ data }: MessageEvent<Settings | "stop">) => {
+  const parent = self as unknown as Worker, stop = new AbortController();
+  parent.onmessage = async ({ data }: MessageEvent<Settings | "stop">) => {
     try {
       if (data === "stop") return stop.abort();
       const listener = Deno.listen(data.listen);
-      main.postMessage("ready");
+      parent.postMessage("ready");
       await serve(listener, stop.signal, data);
     } catch (error) {
-      main.postMessage((error as Error).message);
+      parent.postMessage((error as Error).message);
     }
   };
 } else if (import.meta.main) {
