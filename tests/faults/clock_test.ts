@@ -240,6 +240,22 @@ Deno.test("multithread_server waits as long as it says, wherever the clock jumps
   });
 });
 
+Deno.test("multithread_server gives each client at least the time that it says", async () => {
+  const args = ["--threads", "1", "--timeout", "0.3"];
+  await using server = await serve("multithread_server", args);
+  // Its watch looks four times a second: some come just before that.
+  const times = await Promise.all(
+    Array.from({ length: 25 }, async (_, i) => {
+      await new Promise((resume) => setTimeout(resume, 20 * i));
+      const begin = performance.now();
+      using conn = await connect(server);
+      assertEquals(await conn.hear(), "Délai dépassé : 0.3 s");
+      return performance.now() - begin;
+    }),
+  );
+  assert(Math.min(...times) >= 300, `${Math.min(...times)} ms`);
+});
+
 Deno.test("multithread_server does not count the time for which it is stopped", async () => {
   const args = ["--threads", "1", "--timeout", "1"];
   await using server = await serve("multithread_server", args);

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { Program, ROOT } from "../harness.ts";
 import { SEED } from "./relay.ts";
 import { type Conversation, judge, message, soak } from "./soak.ts";
 
@@ -18,6 +19,7 @@ function good(id: number, port: number, said: number) {
     said,
     answers: said,
     began: 0,
+    slowest: 0,
     complete: true,
   };
   const name = `127.0.0.1:${port} [Thread 1]`;
@@ -111,6 +113,24 @@ for (
       (_, first) => first.word = "Serveur complet",
     ],
     [
+      "had trouble with a client that it should not have",
+      /^unexpected: .* : Cannot read properties of undefined/,
+      (log) =>
+        log.push(
+          `127.0.0.1:${PORT} [Thread 1] : Cannot read properties of undefined`,
+        ),
+    ],
+    [
+      "told a silent client too late",
+      /^7 .* was told only after 20000 ms$/,
+      (_, first) =>
+        Object.assign(first, {
+          role: "silent",
+          word: "Délai dépassé : 4 s",
+          ended: 20_000,
+        }),
+    ],
+    [
       "printed a stack trace",
       /^unexpected: +at serve/,
       (log) => log.push("    at serve (multithread_server.ts:1:1)"),
@@ -127,13 +147,57 @@ for (
   });
 }
 
-Deno.test("The soak's judge excuses who was cut off by the death of its thread", () => {
-  const die = (thread: number) => (log: string[], first: Conversation) => {
-    log[4] = `Thread ${thread} mort, remplacé : tué`;
-    Object.assign(first, { answers: 2, complete: false });
-  };
-  assertEquals(faults(die(1)), []);
-  assertEquals(faults(die(2)).length, 1);
+Deno.test("The soak's judge excuses who was cut off by the death of its thread, and nobody else", () => {
+  const die = (thread: number, at: number) =>
+    faults((log, first, second) => {
+      const closed = log.findIndex((line) =>
+        line.startsWith("Connexion fermée")
+      );
+      log.splice(closed, 1);
+      log.splice(at, 0, `Thread ${thread} mort, remplacé : tué`);
+      Object.assign(first, { answers: 2, complete: false });
+      // Its thread has the number of the one that died before.
+      if (at > 0) Object.assign(second, { answers: 2, complete: false });
+    }).map((fault) => fault.split(" ")[0]);
+  assertEquals(die(1, 4), ["8"]);
+  assertEquals(die(2, 4), ["7", "8"]);
+});
+
+Deno.test("serve of multithread_server keeps nothing of clients that have left", async () => {
+  const code = `
+    import { serve } from "file://${ROOT}scripts/multithread_server.ts";
+    const hostname = "127.0.0.1", listener = Deno.listen({ hostname, port: 0 });
+    const stop = new AbortController(), clients = new Int32Array(1);
+    const serving = serve(listener, stop.signal, {
+      ...{ clients, thread: 0, maxClients: 100, timeout: 60, quiet: true },
+    });
+    const line = new TextEncoder().encode("bonjour\\n"), answer = new Uint8Array(99);
+    for (let wave = 0; wave < 4; wave++) {
+      for (let times = 0; times < 60; times++) {
+        await Promise.all(Array.from({ length: 50 }, async () => {
+          const conn = await Deno.connect({ hostname, port: listener.addr.port });
+          await conn.write(line);
+          await conn.read(answer);
+          conn.close();
+        }));
+        while (clients[0] > 0) await new Promise((next) => setTimeout(next, 5));
+      }
+      gc();
+      const { heapUsed, external } = Deno.memoryUsage();
+      console.log((heapUsed + external) / 1024);
+    }
+    stop.abort();
+    await serving;`;
+  await using program = new Program(Deno.execPath(), [
+    ...["run", "--allow-all", "--no-check", "--v8-flags=--expose-gc"],
+    ...["--config", `${ROOT}deno.json`],
+    `data:application/typescript,${encodeURIComponent(code)}`,
+  ]);
+  const { code: end, out, err } = await program.end();
+  assertEquals([end, err], [0, ""]);
+  const kib = out.trim().split("\n").map(Number);
+  // Of nine thousand clients: two thirds of a KiB each would be too much.
+  assert(kib.length === 4 && kib[3] - kib[0] < 6 * 1024, `${kib} KiB`);
 });
 
 Deno.test({
