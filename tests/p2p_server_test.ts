@@ -40,6 +40,22 @@ async function heard(conn: Deno.Conn, word?: string): Promise<string> {
   return text;
 }
 
+/** What a test needs that limits or stops a program from outside. */
+const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
+
+/** Sets how many file descriptors a running program may have; 3 leaves it none. */
+async function limit({ pid }: Program, descriptors: number) {
+  await using setting = python(
+    `
+import resource
+pid, count = map(int, sys.argv[1:])
+_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
+    ...[pid, descriptors],
+  );
+  assertEquals(await setting.end(), { code: 0, out: "", err: "" });
+}
+
 // The conversation, and its ends.
 
 testWith("nc", "p2p_server lets both sides speak at any time", async () => {
@@ -236,6 +252,126 @@ Deno.test("p2p_server gives up a client that never reads, and takes the next", a
   await server.says(/\nCONNEXION INTERROMPUE\n.*\nClient connecté.*\n$/);
   server.kill("SIGKILL");
   await typing;
+});
+
+testWith(
+  LINUX,
+  "p2p_server waits and serves on when no file descriptor is left",
+  async () => {
+    await using server = await serve("p2p_server");
+    await limit(server, 3);
+    const three = ["un\n", "deux\n", "trois\n"].map((word) =>
+      exchange(portOf(server), word).catch((error) => `${error}`)
+    );
+    await server.complains(/^Connexion perdue : .+ 24\)$/m);
+    // It pauses: 20 lines in this second, and without a pause thousands.
+    await new Promise((resume) => setTimeout(resume, 1000));
+    assert(server.err.length < 10_000, `${server.err.length} characters`);
+    await limit(server, 1000);
+    assertEquals(
+      await Promise.all(three),
+      Array(3).fill(WELCOME + "Au revoir\n"),
+    );
+    server.kill();
+    const { code, err } = await server.end();
+    assertEquals(code, 0);
+    // Deno itself may miss the certificates of NODE_EXTRA_CA_CERTS.
+    assertMatch(err, /^((Connexion perdue : .+ 24\)|.* extra certs .*)\n)+$/);
+  },
+);
+
+testWith(
+  "python3",
+  "p2p_server says what is typed to a client that sends without pause, and stops all the same",
+  async () => {
+    await using server = await serveTyping();
+    const code = RESET + `
+s = connect()
+def hear():
+    for line in s.makefile(): print(line, end="")
+threading.Thread(target=hear, daemon=True).start()
+lines = (b"y" * 60 + b"\\n") * 100
+while True: s.sendall(lines)`;
+    await using greedy = python(code, portOf(server));
+    await greedy.says(WELCOME);
+    await server.says(/(Client >> y+\n){1000}/);
+    await server.type("du calme\n");
+    await greedy.says(WELCOME + "du calme\n");
+    server.kill();
+    const { code: exit, out, err } = await server.end();
+    assertEquals([exit, err], [0, ""]);
+    assert(out.endsWith("\nCONNEXION INTERROMPUE\nServeur arrêté\n"));
+    assertEquals(greedy.out, WELCOME + "du calme\nFIN\n");
+  },
+);
+
+testWith(
+  LINUX,
+  "p2p_server sends a second line at once, though the first is not acknowledged yet",
+  async () => {
+    await using server = await serveTyping();
+    // Its acknowledgements come late, or with what it says itself.
+    const code = RESET + `
+s, held = connect(), b""
+def hear():
+    global held
+    while b"\\n" not in held:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        held += s.recv(4096)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    line, held = held.split(b"\\n", 1)
+waits = []
+hear()
+for _ in range(10):
+    s.sendall(b"encore\\n")
+    hear()
+    begin = time.monotonic()
+    hear()
+    waits.append(time.monotonic() - begin)
+print(min(waits) * 1000)`;
+    await using client = python(code, portOf(server));
+    for (let round = 1; round <= 10; round++) {
+      const heard = () => server.out.split("Client >> encore\n").length > round;
+      await server.until(heard, `round ${round}`);
+      await server.type("un\ndeux\n");
+    }
+    const { out, err } = await client.end();
+    assertEquals(err, "");
+    assert(Number(out) < 20, `${out} ms`);
+  },
+);
+
+Deno.test("p2p_server survives an unexpected error in a client's handler", async () => {
+  // The first client that is accepted breaks its handler.
+  const broken = `
+    const { listen } = Deno;
+    Deno.listen = (options) => {
+      const listener = listen(options), accept = listener.accept.bind(listener);
+      let first = true;
+      listener.accept = async () => {
+        const conn = await accept();
+        if (first) conn.read = () => { throw new TypeError("cassé"); };
+        first = false;
+        return conn;
+      };
+      return listener;
+    };`;
+  const url = `data:application/javascript,${encodeURIComponent(broken)}`;
+  const flags = [...header("p2p_server").flags, "--preload", url];
+  await using server = await serve("p2p_server", [], { flags });
+  await exchange(portOf(server), "un\n").catch(() => {});
+  const answer = await exchange(portOf(server), "deux\n");
+  assertEquals(answer, WELCOME + "Au revoir\n");
+  server.kill();
+  const { code, err } = await server.end();
+  assertEquals([code, err], [0, "Connexion perdue : cassé\n"]);
+});
+
+Deno.test("p2p_server shows U+FEFF, U+FFFD and an emoji as they were sent, without the NUL", async () => {
+  await using server = await serve("p2p_server");
+  const odd = "\ufeffa\0b é € 😀\ufffd";
+  await exchange(portOf(server), odd + "\r\n");
+  await server.says(`\nClient >> ${odd.replace("\0", "")}\n`);
 });
 
 // How it is stopped.

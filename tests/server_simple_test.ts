@@ -1,9 +1,15 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { handleClient } from "../scripts/server_simple.ts";
 import { encode, MessageReader, write } from "../scripts/encoding.ts";
 import {
   bytes,
   exchange,
+  header,
   Program,
   python,
   ROOT,
@@ -14,6 +20,22 @@ import {
 } from "./harness.ts";
 
 const ANSWER = "Bonjour, je suis le serveur\n";
+
+/** What a test needs that limits or stops a program from outside. */
+const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
+
+/** Sets how many file descriptors a running program may have; 3 leaves it none. */
+async function limit({ pid }: Program, descriptors: number) {
+  await using setting = python(
+    `
+import resource
+pid, count = map(int, sys.argv[1:])
+_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
+    ...[pid, descriptors],
+  );
+  assertEquals(await setting.end(), { code: 0, out: "", err: "" });
+}
 
 Deno.test("server_simple and client_simple greet each other", async () => {
   await using server = await serve("server_simple");
@@ -201,32 +223,123 @@ time.sleep(60)
 );
 
 testWith(
-  "python3",
-  "server_simple serves 200 clients with 64 descriptors",
+  LINUX,
+  "server_simple waits and serves on when no file descriptor is left",
   async () => {
-    await using server = await serve("server_simple", [], { descriptors: 64 });
-    await using peers = python(
-      `
-at = ("127.0.0.1", int(sys.argv[1]))
-answers = []
-def visits():
-    for _ in range(25):
-        s = socket.create_connection(at)
-        s.sendall(b"bonjour\\n")
-        answers.append(s.makefile().read())
-        s.close()
-# More at once would only wait for their systems to knock again.
-eight = [threading.Thread(target=visits) for _ in range(8)]
-for v in eight: v.start()
-for v in eight: v.join()
-print(answers.count(sys.argv[2]))
-`,
-      await server.port(),
-      ANSWER,
+    await using server = await serve("server_simple");
+    const port = await server.port();
+    await limit(server, 3);
+    const three = ["un\n", "deux\n", "trois\n"].map((word) =>
+      exchange(port, word).catch((error) => `${error}`)
     );
-    assertEquals((await peers.end()).out, "200\n");
+    await server.complains(/^Client non accepté : .+ 24\)$/m);
+    // It pauses: 20 lines in this second, and without a pause thousands.
+    await new Promise((resume) => setTimeout(resume, 1000));
+    assert(server.err.length < 10_000, `${server.err.length} characters`);
+    await limit(server, 1000);
+    assertEquals(await Promise.all(three), [ANSWER, ANSWER, ANSWER]);
+    server.kill();
+    const { code, err } = await server.end();
+    assertEquals(code, 0);
+    // Deno itself may miss the certificates of NODE_EXTRA_CA_CERTS.
+    assertMatch(err, /^((Client non accepté : .+ 24\)|.* extra certs .*)\n)+$/);
   },
 );
+
+testWith(
+  LINUX,
+  "server_simple lets six clients wait, as the course's listen(5) does, and no seventh",
+  async () => {
+    await using server = await serve("server_simple");
+    await using clients = python(
+      `
+import os, select, signal
+pid, at = int(sys.argv[1]), ("127.0.0.1", int(sys.argv[2]))
+os.kill(pid, signal.SIGSTOP)
+while open(f"/proc/{pid}/stat").read().split()[2] != "T": time.sleep(0.01)
+poll, clients = select.poll(), {}
+for _ in range(20):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(at)
+    poll.register(s, select.POLLOUT)
+    clients[s.fileno()] = s
+inside, end = set(), time.monotonic() + 0.5
+while len(inside) < 20 and time.monotonic() < end:
+    for s, event in poll.poll(100):
+        if event == select.POLLOUT: inside.add(s)
+        poll.unregister(s)
+for s in set(clients) - inside: clients.pop(s).close()
+os.kill(pid, signal.SIGCONT)
+for s in clients.values():
+    s.settimeout(10)
+    s.sendall(b"bonjour\\n")
+    s.shutdown(socket.SHUT_WR)
+for s in clients.values(): print(s.makefile().read(), end="")
+`,
+      ...[server.pid, await server.port()],
+    );
+    const { out, err } = await clients.end();
+    assertEquals([out, err], [ANSWER.repeat(6), ""]);
+  },
+);
+
+testWith(
+  "python3",
+  "server_simple serves the next client after one that sends without pause",
+  async () => {
+    await using server = await serve("server_simple");
+    const port = await server.port();
+    await using greedy = python(
+      `
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"encore\\n")
+print("commence")
+try:
+    while True: s.sendall(b"encore\\n" * 10000)
+except OSError: print("coupé")`,
+      port,
+    );
+    await greedy.says("commence");
+    await server.says("encore");
+    assertEquals(await exchange(port, "suivant\n"), ANSWER);
+    assertEquals((await greedy.end()).out, "commence\ncoupé\n");
+  },
+);
+
+/** To be preloaded: the first client that is accepted breaks its handler. */
+const BROKEN = `
+  const { listen } = Deno;
+  Deno.listen = (options) => {
+    const listener = listen(options), accept = listener.accept.bind(listener);
+    let first = true;
+    listener.accept = async () => {
+      const conn = await accept();
+      if (first) conn.read = () => { throw new TypeError("cassé"); };
+      first = false;
+      return conn;
+    };
+    return listener;
+  };`;
+
+Deno.test("server_simple survives an unexpected error in a client's handler", async () => {
+  const url = `data:application/javascript,${encodeURIComponent(BROKEN)}`;
+  const flags = [...header("server_simple").flags, "--preload", url];
+  await using server = await serve("server_simple", [], { flags });
+  const port = await server.port();
+  assertEquals(await exchange(port, "un\n").catch(() => ""), "");
+  assertEquals(await exchange(port, "deux\n"), ANSWER);
+  server.kill();
+  const { code, err } = await server.end();
+  assertEquals([code, err], [0, "Client perdu : cassé\n"]);
+});
+
+Deno.test("server_simple shows U+FEFF, U+FFFD and an emoji as they were sent, without the NUL", async () => {
+  await using server = await serve("server_simple");
+  const odd = "\ufeffa\0b é € 😀\ufffd";
+  assertEquals(await exchange(await server.port(), odd + "\r\n"), ANSWER);
+  await server.says(`\n${odd.replace("\0", "")}\nConnexion fermée\n`);
+});
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`server_simple stops on ${signal}, and tells a silent client`, async () => {

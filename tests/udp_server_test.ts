@@ -1,6 +1,14 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serve as serveSenders } from "../scripts/udp_server.ts";
-import { bytes, Program, python, run, serve, testWith } from "./harness.ts";
+import {
+  bytes,
+  header,
+  Program,
+  python,
+  run,
+  serve,
+  testWith,
+} from "./harness.ts";
 
 const SERVER = "udp_server";
 const ANSWER = "Bonjour, je suis le serveur";
@@ -59,6 +67,12 @@ for (
       /^Message refusé de 127\.0\.0\.1:\d+ : ce n'est pas de l'UTF-8\n/,
     ],
     [
+      "shows U+FEFF, U+FFFD and an emoji as they were sent, without the NUL",
+      String.raw`"\ufeffa\0b é € 😀\ufffd".encode()`,
+      ANSWER,
+      /^Message reçu de 127\.0\.0\.1:\d+ : \ufeffab é € 😀\ufffd\n/mu,
+    ],
+    [
       "strips what commands a terminal from what it prints",
       String.raw`"a\x1b[31mb\x07\x9b\u202ec\nd\u2066".encode()`,
       ANSWER,
@@ -91,6 +105,70 @@ for _ in range(100):
   await assertWell(server);
 });
 
+testWith(
+  "python3",
+  "udp_server drops most of a burst, and answers who comes later",
+  async () => {
+    await using server = await serve(SERVER);
+    server.kill("SIGSTOP");
+    await using senders = python(
+      `
+at = ("127.0.0.1", int(sys.argv[1]))
+burst = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(20000): burst.sendto(b"vite", at)
+print("dit")
+later = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+later.settimeout(0.5)
+for _ in range(20):
+    later.sendto(b"et moi ?", at)  # Dropped as well while the buffer is full.
+    try:
+        print(later.recv(100).decode())
+        break
+    except TimeoutError: pass
+# The server takes them in turn: what it answered before is all there.
+burst.setblocking(False)
+answers = 0
+try:
+    while burst.recv(100): answers += 1
+except BlockingIOError: print(answers)`,
+      server.address[1],
+    );
+    await senders.says("dit\n");
+    server.kill("SIGCONT");
+    const { out, err } = await senders.end();
+    assertEquals(err, "");
+    const [, answers] = out.match(`^dit\n${ANSWER}\n(\\d+)\n$`) ?? [];
+    assert(Number(answers) > 0 && Number(answers) < 10_000, out);
+    await assertWell(server);
+  },
+);
+
+Deno.test("udp_server goes on when an answer cannot be sent", async () => {
+  const broken = `
+    const { listenDatagram } = Deno;
+    Deno.listenDatagram = (options) => {
+      const socket = listenDatagram(options), send = socket.send.bind(socket);
+      socket.send = () => {
+        socket.send = send;
+        return Promise.reject(new TypeError("cassé"));
+      };
+      return socket;
+    };`;
+  const url = `data:application/javascript,${encodeURIComponent(broken)}`;
+  const flags = [...header(SERVER).flags, "--preload", url];
+  await using server = await serve(SERVER, [], { flags });
+  await using sender = python(
+    `
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b"perdu", ("127.0.0.1", int(sys.argv[1])))`,
+    server.address[1],
+  );
+  assertEquals((await sender.end()).err, "");
+  await server.complains("Datagramme perdu");
+  await assertWell(server);
+  assertEquals(server.err, "Datagramme perdu : cassé\n");
+});
+
 testWith("nc", "udp_server answers nc -u", async () => {
   await using server = await serve(SERVER);
   const command = `printf Bonjour | nc -u -W 1 127.0.0.1 ${server.address[1]}`;
@@ -111,6 +189,22 @@ Deno.test("udp_server ends with 0 on SIGINT", async () => {
   const { code, out, err } = await server.end();
   assertEquals([code, err], [0, ""]);
   assertMatch(out, /^Serveur prêt, en attente .*\nServeur arrêté\n$/);
+});
+
+Deno.test("udp_server stops without a complaint on SIGINT and SIGTERM at once", async () => {
+  await using server = await serve(SERVER);
+  server.kill("SIGINT");
+  server.kill("SIGTERM");
+  const { code, err } = await server.end();
+  assert(code === 0 || code === 130, `${code}`);
+  assertEquals(err, "");
+});
+
+Deno.test("udp_server says in one line that its host is unknown", async () => {
+  const host = "pas.un.hote.invalid";
+  const { code, out, err } = await run(SERVER, ["--host", host]);
+  assertEquals([code, out], [1, ""]);
+  assertMatch(err, /^Impossible d'écouter sur pas\.un\.hote\.invalid .+\n$/);
 });
 
 Deno.test("udp_server says in one line that its port is in use", async () => {

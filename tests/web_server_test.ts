@@ -978,6 +978,34 @@ sys.stdin.read()`,
   },
 );
 
+testWith(
+  LINUX ? "python3" : "Linux",
+  "web_server stops quietly when it has just run out of file descriptors",
+  async () => {
+    await using site = await folder({ "page.txt": PAGE });
+    await using server = await serve(SERVER, ["--root", site.path]);
+    // No new one, whatever it closes.
+    await using limit = python(
+      `
+import resource
+_, most = resource.prlimit(int(sys.argv[1]), resource.RLIMIT_NOFILE)
+resource.prlimit(int(sys.argv[1]), resource.RLIMIT_NOFILE, (3, most))`,
+      server.pid,
+    );
+    assertEquals(await limit.end(), { code: 0, out: "", err: "" });
+    // The listener is closed for it, which may reset this.
+    await Deno.connect({ port: portOf(server) })
+      .then((conn) => conn.close(), () => {});
+    await server.complains(/^Client non accepté : .+ 24\)$/m);
+    server.kill();
+    const { code, out, err } = await server.end();
+    assertEquals(code, 0);
+    assertMatch(out, /\nServeur arrêté\n$/);
+    // Deno itself may miss the certificates of NODE_EXTRA_CA_CERTS.
+    assertMatch(err, /^((Client non accepté : .+ 24\)|.* extra certs .*)\n)+$/);
+  },
+);
+
 /** Waits until nobody can connect any more. */
 const refuses = (port: number) =>
   eventually(async () => {
