@@ -66,10 +66,12 @@ export class Conversation {
       // back until the peer has acknowledged the first, which can take it 40 ms.
       this.conn.setNoDelay(true);
       const reader = new MessageReader(this.conn, this.raw);
-      for (let lines; (lines = await reader.read());) {
+      for (let lines, heard = 0; (lines = await reader.read());) {
         for (const line of lines) {
           hear(printable(line));
           if (isFin(line)) return;
+          // One read may bring 65,536 lines: the keyboard has its turn meanwhile.
+          if (++heard % 256 === 0) await new Promise(setImmediate);
         }
       }
       // A reset is told once: if a write was, the read has seen but an end.

@@ -1,29 +1,47 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { ask } from "../scripts/client_simple.ts";
 import { encode, Refusal, write } from "../scripts/encoding.ts";
 import { Program, python, ROOT, run, start, testWith } from "./harness.ts";
 
 /**
- * A Python server for one client: it reads until `until` has come, then runs the
- * code, which finds the connection in `c`; it prints its port, and what it read.
+ * A Python server for one client: it runs the code, which finds the connection in
+ * `c`, when it has read a line, in `got`; it prints its port, and what it read.
+ * `first` is run on the listener, `l`; `before`, before anything is read.
  */
-function pythonServer(code: string, until = "\n"): Program {
-  return python(
-    `
+function pythonServer(code: string, first = "", before = ""): Program {
+  return python(`
 l = socket.socket()
+${first}
 l.bind(("127.0.0.1", 0))
 l.listen()
 print(l.getsockname()[1])
 c, _ = l.accept()
+${before}
 got = b""
-while not got.endswith(sys.argv[1].encode()):
+while not got.endswith(b"\\n"):
     got += c.recv(1000) or sys.exit("end")
 print(got.decode(), end="")
 ${code}
-`,
-    until,
-  );
+`);
 }
+
+/** Python whose clients cannot send 64 KiB in one write, however fast it reads. */
+const NARROW = `
+l.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+l.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)`;
+
+/** Python that reads nothing until, for 0.2 s, nothing more has come. */
+const LATE = `
+seen = same = 0
+while same < 20:
+    time.sleep(0.01)
+    waiting = len(c.recv(100_000, socket.MSG_PEEK))
+    seen, same = waiting, same + 1 if waiting == seen else 0`;
 
 async function portOf(server: Program): Promise<string> {
   return (await server.says(/^(\d+)$/m))[1];
@@ -49,17 +67,16 @@ for byte in "5 € juste\\r\\n".encode():
 
 testWith(
   "python3",
-  "client_simple sends its message whole, however long",
+  "client_simple sends a long message whole, though a write takes only part of it",
   async () => {
-    await using server = pythonServer(`
-print(len(got))
-c.sendall(b"ok\\n")
-`);
+    const code = `c.sendall(b"ok\\n")`;
+    await using server = pythonServer(code, NARROW, LATE);
     const port = await portOf(server);
     const message = "é".repeat(32_768);
-    const { code } = await run("client_simple", ["--port", port, message]);
-    assertEquals(code, 0);
-    await server.says(/^65537$/m);
+    const args = ["--port", port, "--timeout", "10", message];
+    assertEquals((await run("client_simple", args)).code, 0);
+    // Not assertEquals, which would print it.
+    assert((await server.end()).out === `${port}\n${message}\n`, "not whole");
   },
 );
 
@@ -85,6 +102,15 @@ c.close()`,
       "le serveur a coupé la connexion",
     ],
     ["is silent", "time.sleep(20)", "aucune réponse en 1 s"],
+    [
+      "drips its answer for longer than --timeout",
+      `
+try:
+    for _ in range(25): c.send(b"x"); time.sleep(0.2)
+    c.send(b"\\n")
+except OSError: pass`,
+      "aucune réponse en 1 s",
+    ],
     [
       "answers with broken UTF-8",
       `c.sendall(b"\\xff\\n"); print(c.recv(1000).decode())`,
@@ -115,6 +141,41 @@ except OSError: pass`,
     },
   );
 }
+
+testWith(
+  "python3",
+  "client_simple says so when the server never reads its message",
+  async () => {
+    await using server = pythonServer("", NARROW, "time.sleep(20)");
+    const port = await portOf(server);
+    const args = ["--port", port, "--timeout", "1", "x".repeat(65_536)];
+    assertEquals(await run("client_simple", args), {
+      code: 1,
+      out: "Connecté au serveur\n",
+      err:
+        `127.0.0.1 port ${port} : aucune réponse en 1 s : serveur occupé ou muet\n`,
+    });
+  },
+);
+
+testWith(
+  "python3",
+  "client_simple shows any UTF-8 as it came, less NUL and the line ending",
+  async () => {
+    await using server = pythonServer(`
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for byte in "\\ufeffa\\0b é € 😀\\ufffd\\r\\n".encode():
+    c.send(bytes([byte]))
+    time.sleep(0.005)
+`);
+    const port = await portOf(server);
+    assertEquals(await run("client_simple", ["--port", port]), {
+      code: 0,
+      out: "Connecté au serveur\n\ufeffab é € 😀\ufffd\nConnexion fermée\n",
+      err: "",
+    });
+  },
+);
 
 testWith(
   "python3",
@@ -185,7 +246,10 @@ Deno.test("client_simple says in one line why it cannot connect", async () => {
   for (
     const [args, problem] of [
       [["--port", "1"], "personne n'écoute : lancez d'abord le serveur"],
-      [["--host", "nulle.part.invalid"], "nulle.part.invalid port 50000 : "],
+      [
+        ["--host", "nulle.part.invalid"],
+        "nulle.part.invalid port 50000 : hôte inconnu : vérifiez --host",
+      ],
     ] as const
   ) {
     const { code, out, err } = await run("client_simple", [...args]);
@@ -225,6 +289,23 @@ Deno.test("client_simple sends a number, and what follows --, as they are", asyn
     await write(conn, encode("reçu"));
     assertEquals((await client).code, 0);
   }
+});
+
+Deno.test("ask of client_simple gives up at its limit, though a byte comes at that very moment", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  using server = await listener.accept();
+  const failing = assertRejects(
+    () => ask(conn, "bonjour", 0.2),
+    Deno.errors.Interrupted,
+  );
+  await server.read(new Uint8Array(100));
+  const sent = write(server, Uint8Array.of(120));
+  // Both are there when the event loop goes on: the byte, and the limit.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  await sent;
+  await failing;
 });
 
 Deno.test("ask leaves no timer and no operation behind", async () => {

@@ -271,6 +271,26 @@ export function python(code: string, ...args: (string | number)[]): Program {
   return new Program("python3", ["-c", prelude + code, ...args.map(String)]);
 }
 
+/** What a test needs that limits or stops a program from outside, for `testWith`. */
+export const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
+
+/** Sets how many file descriptors a running program may have; 3 leaves it none. */
+export async function limit(
+  { pid }: Program,
+  descriptors: number,
+): Promise<void> {
+  await using setting = python(
+    `
+import resource
+pid, count = map(int, sys.argv[1:])
+_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
+    ...[pid, descriptors],
+  );
+  const { code, err } = await setting.end();
+  if (code !== 0) throw new Error(err);
+}
+
 /** Bytes of a text. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { converse } from "../scripts/multithread_client.ts";
 import {
   bytes,
@@ -18,15 +18,29 @@ const GREETING =
 const ANSWER = "Message reçu\n";
 const BYE = "Connexion fermée\n";
 
-/** A Python server of one client, whose connection is in `c`. */
-function peer(code: string) {
+/**
+ * A Python server of one client, whose connection is in `c`. `first` is run on the
+ * listener, `l`.
+ */
+function peer(code: string, first = "") {
   return python(`
-l = socket.create_server(("127.0.0.1", 0))
+l = socket.socket()
+${first}
+l.bind(("127.0.0.1", 0))
+l.listen()
 print("127.0.0.1:%d" % l.getsockname()[1])
 c, _ = l.accept()
 c.settimeout(10)
 ${code}`);
 }
+
+/** Python whose client cannot send 64 KiB in one write, however fast it reads. */
+const NARROW = `
+l.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+l.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)`;
+
+/** Python that keeps the connection open, until the test ends the process. */
+const STAY = "\nthreading.Event().wait()";
 
 for (
   const [input, answers] of [
@@ -95,6 +109,16 @@ c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))`,
       "aucune réponse en 1 s : serveur occupé ou muet",
     ],
     [
+      "leaves a server that drips its answer for longer than --timeout",
+      `c.recv(100)
+try:
+    for _ in range(25): c.send(b"x"); time.sleep(0.2)
+    c.send(b"\\n")
+except OSError: pass`,
+      "",
+      "aucune réponse en 1 s : serveur occupé ou muet",
+    ],
+    [
       "leaves a server whose answer never ends",
       `try:
     while True: c.sendall(b"x" * 65536)
@@ -107,6 +131,16 @@ except OSError: pass`,
       // What it leaves unread would make a reset of its close.
       String.raw`c.sendall(b"Serveur complet\n"); c.recv(100)`,
       "Serveur complet\n",
+      "le serveur a fermé la connexion",
+    ],
+    [
+      "shows any UTF-8 as it came, less NUL and the line ending",
+      String.raw`c.recv(100)
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for byte in "\ufeffa\0b é € 😀\ufffd\r\n".encode():
+    c.send(bytes([byte]))
+    time.sleep(0.005)`,
+      "\ufeffab é € 😀\ufffd\n",
       "le serveur a fermé la connexion",
     ],
     [
@@ -132,6 +166,144 @@ c.sendall("a\x1b[2Jb\x07\x9b\u202ec\n".encode())`,
     assertEquals((await server.end()).err, "");
   });
 }
+
+Deno.test("multithread_client sends a long line whole, though a write takes only part of it", async () => {
+  // Nothing is read until, for 0.2 s, nothing more has come.
+  await using server = peer(
+    `
+seen = same = 0
+while same < 20:
+    time.sleep(0.01)
+    waiting = len(c.recv(100_000, socket.MSG_PEEK))
+    seen, same = waiting, same + 1 if waiting == seen else 0
+got = b""
+while not got.endswith(b"\\n"): got += c.recv(1000) or sys.exit("end")
+print(got.decode(), end="")
+c.sendall(b"ok\\n")
+c.recv(1000)`,
+    NARROW,
+  );
+  const port = await server.port();
+  const input = "é".repeat(32_768) + "\n";
+  const args = ["--port", `${port}`, "--timeout", "8"];
+  const { code, out } = await run(CLIENT, args, { input });
+  assertEquals([code, out], [0, `${GREETING}ok\n${BYE}`]);
+  // Not assertEquals, which would print it.
+  assert((await server.end()).out === `127.0.0.1:${port}\n${input}`);
+});
+
+Deno.test("multithread_client leaves a server that never reads its line, after --timeout", async () => {
+  await using server = peer(STAY, NARROW);
+  const port = await server.port();
+  const args = ["--port", `${port}`, "--timeout", "1"];
+  await using client = start(CLIENT, args, { stdin: "piped" });
+  await client.type("x".repeat(65_536) + "\n");
+  assertEquals(await client.end(), {
+    code: 1,
+    out: GREETING,
+    err:
+      `127.0.0.1 port ${port} : aucune réponse en 1 s : serveur occupé ou muet\n`,
+  });
+});
+
+Deno.test("multithread_client still takes what is typed, and SIGTERM, while the server never pauses", async () => {
+  await using server = peer(
+    `
+def flood():
+    while True: c.sendall(b"une ligne de texte\\n" * 1000)
+threading.Thread(target=flood, daemon=True).start()
+print(c.recv(1000).decode())` + STAY,
+  );
+  const args = ["--port", `${await server.port()}`];
+  await using client = start(CLIENT, args, { stdin: "piped" });
+  await client.says("une ligne de texte\n");
+  await client.type("au secours\n");
+  await server.says("au secours\n");
+  client.kill("SIGTERM");
+  const { code, err } = await client.end();
+  assertEquals([code, err], [0, ""]);
+});
+
+Deno.test("converse of multithread_client speaks while the server has always more to say", async () => {
+  let reads = 0, said = 0;
+  // Each read is ready at once: a loop of them lets nobody else in.
+  const conn = {
+    read(buffer: Uint8Array) {
+      const over = said > 0 || ++reads > 100;
+      return Promise.resolve(over ? null : buffer.fill(10).length);
+    },
+    write(line: Uint8Array) {
+      said ||= reads;
+      return Promise.resolve(line.length);
+    },
+    closeWrite: () => Promise.resolve(),
+    [Symbol.dispose]() {},
+  };
+  async function* lines() {
+    await new Promise(setImmediate); // A key is pressed.
+    yield "au secours";
+  }
+  await converse(conn as unknown as Deno.TcpConn, lines(), () => {})
+    .catch(() => {}); // Either side may be the first to have said all.
+  assert(said > 0 && said <= 100, "when it had said all");
+});
+
+Deno.test("converse of multithread_client gives up at its limit, though a byte comes at that very moment", async () => {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port, hostname } = listener.addr;
+  const conn = await Deno.connect({ port, hostname });
+  using server = await listener.accept();
+  async function* lines() {
+    yield "Bonjour";
+    await new Promise(() => {}); // Nothing more is typed, ever.
+  }
+  const failing = assertRejects(
+    () => converse(conn, lines(), () => {}, 0.2),
+    Deno.errors.Interrupted,
+  );
+  await server.read(new Uint8Array(100));
+  const sent = server.write(bytes("x"));
+  // Both are there when the event loop goes on: the byte, and the limit.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  await sent;
+  await failing;
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`multithread_client stops with 0 on ${signal}, while it waits for an answer`, async () => {
+    await using server = peer("print(c.recv(100).decode())" + STAY);
+    const args = ["--port", `${await server.port()}`];
+    await using client = start(CLIENT, args, { stdin: "piped" });
+    await client.type("Bonjour\n");
+    await server.says("Bonjour\n");
+    client.kill(signal);
+    assertEquals(await client.end(), { code: 0, out: GREETING, err: "" });
+  });
+}
+
+Deno.test("multithread_client gives up connecting after five seconds", async () => {
+  // With no room in its queue, this listener leaves further clients unanswered.
+  await using full = python(
+    `
+l = socket.socket()
+l.bind(("127.0.0.1", 0))
+l.listen(0)
+waiting = [socket.socket() for _ in range(4)]
+for s in waiting:
+    s.setblocking(False)
+    s.connect_ex(l.getsockname())
+print("127.0.0.1:%d" % l.getsockname()[1])` + STAY,
+  );
+  const port = await full.port();
+  const args = ["--port", `${port}`];
+  await using client = start(CLIENT, args, { stdin: "piped" });
+  assertEquals(await client.end(), {
+    code: 1,
+    out: "",
+    err:
+      `127.0.0.1 port ${port} : aucune réponse en 5 s : vérifiez l'adresse\n`,
+  });
+});
 
 Deno.test("multithread_client tells a server that its answer is not UTF-8, and leaves", async () => {
   await using server = peer(String.raw`
@@ -207,6 +379,38 @@ print(modes() == before)`,
   await server.says("Connexion fermée avec");
 });
 
+Deno.test("multithread_client, at a terminal, ends by itself when the server leaves while a line is typed", async () => {
+  const { flags, path } = header(CLIENT);
+  await using terminal = python(
+    String.raw`
+import os, pty, signal, termios
+signal.alarm(12)
+def modes(): return termios.tcgetattr(fd)[3] & (termios.ECHO | termios.ICANON)
+said = b""
+def until(text):
+    global said
+    while text not in said: said += os.read(fd, 4096)
+    said = said.split(text, 1)[1]
+l = socket.create_server(("127.0.0.1", 0))
+port = str(l.getsockname()[1])
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], [*sys.argv[1:], "--port", port])
+before = modes()
+c, _ = l.accept()
+until(b">> ")
+os.write(fd, "à moit".encode())
+until("moit".encode())
+c.close()
+# To the line's beginning, and all behind it cleared.
+until(b"\x1b[1G\x1b[0J127.0.0.1 port " + port.encode() + b" : ")
+until(b"\r\n")
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(modes() == before)`,
+    ...[Deno.execPath(), "run", ...flags, path],
+  );
+  assertEquals(await terminal.end(), { code: 0, out: "1\nTrue\n", err: "" });
+});
+
 testWith("IPv6", "multithread_client talks over IPv6", async () => {
   await using server = await serve("multithread_server", ["--host", "::1"]);
   const args = [...server.address, "--host", "::1"];
@@ -243,12 +447,11 @@ Deno.test("multithread_client says in one line that nobody listens", async () =>
 });
 
 Deno.test("multithread_client says in one line that it does not know a host", async () => {
-  const { code, out, err } = await run(CLIENT, [
-    "--host",
-    "nulle-part.invalid",
-  ]);
-  assertEquals([code, out], [1, ""]);
-  assertMatch(err, /^nulle-part\.invalid port 50000 : .+\n$/);
+  assertEquals(await run(CLIENT, ["--host", "nulle-part.invalid"]), {
+    code: 1,
+    out: "",
+    err: "nulle-part.invalid port 50000 : hôte inconnu : vérifiez --host\n",
+  });
 });
 
 for (

@@ -8,6 +8,8 @@ import {
   copyOut,
   exchange,
   header,
+  limit,
+  LINUX,
   PATIENCE,
   Program,
   python,
@@ -20,9 +22,6 @@ import {
 
 const SERVER = "multithread_server";
 const ANSWER = "Message reçu\n";
-
-/** What a test needs that limits or stops a program from outside. */
-const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
 
 type Server = Program & { address: string[] };
 
@@ -68,19 +67,6 @@ def rest():
     return heard.decode()
 `;
   return python(prelude + code, portOf(server));
-}
-
-/** Sets how many file descriptors a running program may have; 3 leaves it none. */
-async function limit({ pid }: Program, descriptors: number) {
-  await using setting = python(
-    `
-import resource
-pid, count = map(int, sys.argv[1:])
-_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
-    ...[pid, descriptors],
-  );
-  assertEquals(await setting.end(), { code: 0, out: "", err: "" });
 }
 
 /** Three clients that send without pause, and say so; they read their answers. */

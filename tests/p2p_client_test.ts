@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Conversation } from "../scripts/p2p_client.ts";
 import {
   has,
   header,
@@ -217,6 +218,99 @@ c.close()`);
   },
 );
 
+testWith(
+  "python3",
+  "p2p_client shows any UTF-8 as it came, less NUL and the line ending",
+  async () => {
+    await using peer = await server(`
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for byte in "\\ufeffa\\0b é € 😀\\ufffd\\r\\n".encode():
+    c.send(bytes([byte]))
+    time.sleep(0.005)
+c.close()`);
+    await using client = startTyping(peer.address);
+    const { out, err } = await client.end();
+    assertEquals(err, "");
+    assertEquals(out, `${OPEN}Serveur >> \ufeffab é € 😀\ufffd\n${OVER}`);
+  },
+);
+
+testWith(
+  "python3",
+  "p2p_client lets a line leave before the one before is acknowledged",
+  async () => {
+    // Python that acknowledges late, as most do (40 ms), and answers each pair. It
+    // counts the milliseconds in between, of which noise can only make more.
+    await using peer = await server(`
+def until(lines):
+    global heard
+    while heard.count(b"\\n") < lines:
+        if hasattr(socket, "TCP_QUICKACK"):
+            c.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        heard += c.recv(100) or sys.exit("end")
+    return time.perf_counter()
+least = 1000
+for pair in range(10):
+    heard = b""
+    first = until(1)
+    least = min(least, 1000 * (until(2) - first))
+    c.sendall(b"suite %d\\n" % pair)
+print(f"au mieux {least:.1f} ms")`);
+    await using client = startTyping(peer.address);
+    for (let pair = 0; pair < 10; pair++) {
+      await client.type("un\ndeux\n");
+      await client.says(`Serveur >> suite ${pair}\n`);
+    }
+    const [, least] = await peer.says(/au mieux (.*) ms/);
+    assert(Number(least) < 20, `${least} ms`);
+  },
+);
+
+testWith(
+  "python3",
+  "p2p_client still takes what is typed, and SIGTERM, while the server never pauses",
+  async () => {
+    await using peer = await server(
+      `
+def flood():
+    while True: c.sendall(b"une ligne de texte\\n" * 1000)
+threading.Thread(target=flood, daemon=True).start()
+while piece := c.recv(999): print(piece.decode(), end="")` + STAY,
+    );
+    await using client = startTyping(peer.address);
+    await client.says("Serveur >> une ligne");
+    await client.type("au secours\n");
+    await peer.says("\nau secours\n");
+    client.kill("SIGTERM");
+    await peer.says("\nFIN\n");
+    const { code, err } = await client.end();
+    assertEquals([code, err], [0, ""]);
+  },
+);
+
+Deno.test("Conversation of p2p_client speaks while the server has always more to say", async () => {
+  let reads = 0, said = 0;
+  // Each read is ready at once: a loop of them lets nobody else in.
+  const conn = {
+    setNoDelay() {},
+    read(buffer: Uint8Array) {
+      const over = said > 0 || ++reads > 100;
+      return Promise.resolve(over ? null : buffer.fill(10).length);
+    },
+    write(line: Uint8Array) {
+      said ||= reads;
+      return Promise.resolve(line.length);
+    },
+    closeWrite: () => Promise.resolve(),
+    [Symbol.dispose]() {},
+  };
+  const talk = new Conversation(conn as unknown as Deno.TcpConn, () => {});
+  await new Promise(setImmediate); // A key is pressed.
+  await talk.say("au secours");
+  await talk.over;
+  assert(said <= 100, "when it had said all");
+});
+
 /** Python whose backlog is full, so that the kernel drops whoever else comes. */
 const FULL = `
 s = socket.socket()
@@ -255,7 +349,12 @@ Deno.test("p2p_client says in one line why it cannot connect, with exit code 1",
   for (const args of [refused, ["--host", "nulle-part.invalid"]]) {
     const { code, out, err } = await run("p2p_client", args);
     assertEquals([code, out], [1, ""]);
-    assertMatch(err, /^(127\.0\.0\.1|nulle-part\.invalid) port \d+ : .+\n$/);
+    assertMatch(
+      err,
+      args === refused
+        ? /^127\.0\.0\.1 port \d+ : personne n'écoute.*\n$/
+        : /^nulle-part\.invalid port 50000 : hôte inconnu.*\n$/,
+    );
   }
 });
 

@@ -5,6 +5,8 @@ import {
   bytes,
   exchange,
   header,
+  limit,
+  LINUX,
   PATIENCE,
   Program,
   python,
@@ -38,22 +40,6 @@ async function heard(conn: Deno.Conn, word?: string): Promise<string> {
     clearTimeout(limit);
   }
   return text;
-}
-
-/** What a test needs that limits or stops a program from outside. */
-const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
-
-/** Sets how many file descriptors a running program may have; 3 leaves it none. */
-async function limit({ pid }: Program, descriptors: number) {
-  await using setting = python(
-    `
-import resource
-pid, count = map(int, sys.argv[1:])
-_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
-    ...[pid, descriptors],
-  );
-  assertEquals(await setting.end(), { code: 0, out: "", err: "" });
 }
 
 // The conversation, and its ends.

@@ -10,6 +10,8 @@ import {
   bytes,
   exchange,
   header,
+  limit,
+  LINUX,
   Program,
   python,
   ROOT,
@@ -20,22 +22,6 @@ import {
 } from "./harness.ts";
 
 const ANSWER = "Bonjour, je suis le serveur\n";
-
-/** What a test needs that limits or stops a program from outside. */
-const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
-
-/** Sets how many file descriptors a running program may have; 3 leaves it none. */
-async function limit({ pid }: Program, descriptors: number) {
-  await using setting = python(
-    `
-import resource
-pid, count = map(int, sys.argv[1:])
-_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
-    ...[pid, descriptors],
-  );
-  assertEquals(await setting.end(), { code: 0, out: "", err: "" });
-}
 
 Deno.test("server_simple and client_simple greet each other", async () => {
   await using server = await serve("server_simple");

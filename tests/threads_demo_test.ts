@@ -5,7 +5,7 @@ import {
   type Order,
   start as startThread,
 } from "../scripts/threads_demo.ts";
-import { header, run } from "./harness.ts";
+import { header, run, start } from "./harness.ts";
 
 const DEMO = "threads_demo";
 
@@ -70,6 +70,15 @@ Deno.test({
       "null",
     );
   },
+});
+
+Deno.test("threads_demo stops with 0 on SIGINT, while its threads compute", async () => {
+  await using demo = start(DEMO, ["--work", "--threads", "64"]);
+  await demo.says("1 thread(s)");
+  demo.kill("SIGINT");
+  const { code, out, err } = await demo.end();
+  assertEquals([code, err], [0, ""]);
+  assert(!out.includes("64 thread(s)"), out);
 });
 
 Deno.test("threads_demo says that a thread died, and ends with 1", async () => {

@@ -1,6 +1,16 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ask } from "../scripts/udp_client.ts";
-import { Program, python, run, serve, start, testWith } from "./harness.ts";
+import {
+  bytes,
+  header,
+  Program,
+  python,
+  ROOT,
+  run,
+  serve,
+  start,
+  testWith,
+} from "./harness.ts";
 
 const CLIENT = "udp_client";
 const GREETING = "Bonjour, je suis le client";
@@ -128,6 +138,31 @@ s.sendto(b"vrai", client)`,
     const { out, err } = await server.end();
     assertEquals(err, "");
     assertEquals(out, `127.0.0.1:${port}\n${heard && heard + "\n"}`);
+  });
+}
+
+Deno.test("udp_client shows any UTF-8 as it came, less NUL", async () => {
+  await using server = peer(String.raw`m, client = s.recvfrom(65535)
+s.sendto("\ufeffa\0b é € 😀\ufffd".encode(), client)`);
+  const { flags, path } = header(CLIENT);
+  const args = ["run", ...flags, path, "--port", `${await server.port()}`];
+  // As bytes: a decoder would take the U+FEFF that stands first for a mark.
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [...args, "--timeout", "10"],
+    cwd: ROOT,
+  }).output();
+  assertEquals([code, stdout], [0, bytes("\ufeffab é € 😀\ufffd\n")]);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`udp_client stops with 0 on ${signal}, while it waits for an answer`, async () => {
+    await using server = peer(`print(s.recv(65535).decode())
+threading.Event().wait()`);
+    const args = ["--port", `${await server.port()}`, "--timeout", "30"];
+    await using client = start(CLIENT, args);
+    await server.says(GREETING);
+    client.kill(signal);
+    assertEquals(await client.end(), { code: 0, out: "", err: "" });
   });
 }
 

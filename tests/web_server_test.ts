@@ -5,6 +5,7 @@ import { write } from "../scripts/encoding.ts";
 import {
   bytes,
   copyOut,
+  limit,
   PATIENCE,
   Program,
   python,
@@ -985,14 +986,7 @@ testWith(
     await using site = await folder({ "page.txt": PAGE });
     await using server = await serve(SERVER, ["--root", site.path]);
     // No new one, whatever it closes.
-    await using limit = python(
-      `
-import resource
-_, most = resource.prlimit(int(sys.argv[1]), resource.RLIMIT_NOFILE)
-resource.prlimit(int(sys.argv[1]), resource.RLIMIT_NOFILE, (3, most))`,
-      server.pid,
-    );
-    assertEquals(await limit.end(), { code: 0, out: "", err: "" });
+    await limit(server, 3);
     // The listener is closed for it, which may reset this.
     await Deno.connect({ port: portOf(server) })
       .then((conn) => conn.close(), () => {});
