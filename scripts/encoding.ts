@@ -36,14 +36,16 @@ export function encode(message: string, raw = false): Uint8Array {
  * waits for as long as the peer does not read: the caller sets a time limit.
  */
 export async function write(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  while (bytes.length > 0) {
-    bytes = bytes.subarray(await conn.write(bytes).catch(fail));
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(await conn.write(bytes));
+  } catch (error) {
+    fail(error);
   }
 }
 
 // Who closes the connection at a time limit interrupts what waits. Between two
 // reads nothing does, and the next one says BadResource: for the caller, the same.
-function fail(error: Error): never {
+function fail(error: unknown): never {
   const closed = error instanceof Deno.errors.BadResource;
   throw closed ? new Deno.errors.Interrupted() : error;
 }
@@ -114,7 +116,12 @@ export class MessageReader {
     while (!this.#refusal) {
       const held = this.#held;
       const room = held > 0 ? this.#buffer.subarray(held) : this.#buffer;
-      const count = await this.conn.read(room).catch(fail);
+      let count: number | null;
+      try {
+        count = await this.conn.read(room);
+      } catch (error) {
+        fail(error);
+      }
       const end = held + (count ?? 0);
       // A client that always has data ready would never let the others in: turn.
       if (end === this.#buffer.length) await new Promise(setImmediate);
