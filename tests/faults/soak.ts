@@ -478,11 +478,18 @@ async function farewell(
   server: Awaited<ReturnType<typeof startServer>>,
 ): Promise<string[]> {
   const faults: string[] = [], hostname = "127.0.0.1", { port } = server;
-  const clients = await Promise.all(
-    Array.from({ length: 200 }, () => Deno.connect({ hostname, port })),
-  );
+  const line = new TextEncoder().encode("au revoir\n");
   const lines = new TextEncoder().encode("au revoir\n".repeat(20));
-  for (const [i, conn] of clients.entries()) if (i % 2) await conn.write(lines);
+  const clients = await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      const conn = await Deno.connect({ hostname, port });
+      // An answer shows that it has been accepted: who has not, is reset.
+      await conn.write(line);
+      await conn.read(new Uint8Array(100));
+      if (i % 2) await conn.write(lines);
+      return conn;
+    }),
+  );
   const begin = performance.now(), end = server.stop();
   const words = await Promise.all(clients.map(async (conn) => {
     const text = await new Response(conn.readable).text().catch(() => "reset");
