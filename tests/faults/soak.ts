@@ -259,14 +259,21 @@ export function judge(
 ): Omit<Report, "conversations"> {
   const faults: string[] = [], reasons: Record<string, number> = {};
   const heard = conversations.map(() => 0);
-  // Who talks on a port of a thread now, if anybody knows: its first message tells.
-  const open = new Map<string, number | undefined>();
+  // Who talks on a port of a thread, if anybody knows: its first message tells. The
+  // port may have a new owner before the old one's end is in the log.
+  const open = new Map<string, (number | undefined)[]>();
   const cut = new Set<number>(), cutPorts = new Set<string>();
-  const accepted = new Set<string>(), dead = new Set<string>();
+  const dead = new Set<string>();
+  /** How many came from a port, less those that were accepted. */
+  const unseen = new Map<string, number>();
+  const add = (port: string, one: number) =>
+    unseen.set(port, (unseen.get(port) ?? 0) + one);
+  for (const { port } of conversations) add(`${port}`, 1);
   const cutOff = (key: string) => {
-    const index = open.get(key);
-    if (index !== undefined) cut.add(index);
-    else cutPorts.add(key.split(" ")[1]);
+    for (const index of open.get(key) ?? []) {
+      if (index !== undefined) cut.add(index);
+      else cutPorts.add(key.split(" ")[1]);
+    }
     open.delete(key);
   };
   let messages = 0, deaths = 0;
@@ -282,21 +289,21 @@ export function judge(
       dead.add(death[1]);
       for (const key of open.keys()) if (key[0] === death[1]) cutOff(key);
     } else if (verb === "Instance de serveur prête pour ") {
-      open.set(key, undefined);
-      accepted.add(port);
+      open.set(key, [...open.get(key) ?? [], undefined]);
+      add(port, -1);
     } else if (verb === "Connexion fermée avec ") {
-      open.delete(key);
+      open.get(key)?.shift();
     } else if (verb === "Message reçu du client ") {
       messages++;
       const [, id, number] = text.match(/^(\d+)\.(\d+) /) ?? [];
-      const index = id ? Number(id) - first : open.get(key) ?? -1;
+      const index = id ? Number(id) - first : open.get(key)?.at(-1) ?? -1;
       const talk = conversations[index];
       if (!talk || `${talk.port}` !== port) {
         // The endless line of a drip that left when it was told to.
         if (!/^x+$/.test(text)) faults.push(`nobody's: ${line.slice(0, 100)}`);
         continue;
       }
-      open.set(key, index);
+      open.set(key, [...open.get(key)?.slice(0, -1) ?? [], index]);
       const wanted = id ? message(talk.id, heard[index]) : "FIN";
       if (text !== wanted) {
         const place = `message ${heard[index]} of ${talk.id} (${talk.role})`;
@@ -335,7 +342,7 @@ export function judge(
     const late = word === LATE && polite && slow;
     const killed = cut.has(index) ||
       (heard[index] === 0 && (cutPorts.has(`${talk.port}`) ||
-        (deaths > 0 && !accepted.has(`${talk.port}`))));
+        (deaths > 0 && unseen.get(`${talk.port}`)! > 0)));
     if (!complete && !leaves && !late && !killed) {
       faults.push(`${who} was left at ${answers} of ${said}, heard "${word}"`);
     }
