@@ -262,17 +262,10 @@ export function judge(
   // Who talks on a port of a thread, if anybody knows: its first message tells. The
   // port may have a new owner before the old one's end is in the log.
   const open = new Map<string, (number | undefined)[]>();
-  const cut = new Set<number>(), cutPorts = new Set<string>();
-  const dead = new Set<string>();
-  /** How many came from a port, less those that were accepted. */
-  const unseen = new Map<string, number>();
-  const add = (port: string, one: number) =>
-    unseen.set(port, (unseen.get(port) ?? 0) + one);
-  for (const { port } of conversations) add(`${port}`, 1);
+  const cut = new Set<number>(), dead = new Set<string>();
   const cutOff = (key: string) => {
     for (const index of open.get(key) ?? []) {
       if (index !== undefined) cut.add(index);
-      else cutPorts.add(key.split(" ")[1]);
     }
     open.delete(key);
   };
@@ -290,13 +283,16 @@ export function judge(
       for (const key of open.keys()) if (key[0] === death[1]) cutOff(key);
     } else if (verb === "Instance de serveur prête pour ") {
       open.set(key, [...open.get(key) ?? [], undefined]);
-      add(port, -1);
     } else if (verb === "Connexion fermée avec ") {
       open.get(key)?.shift();
     } else if (verb === "Message reçu du client ") {
       messages++;
       const [, id, number] = text.match(/^(\d+)\.(\d+) /) ?? [];
-      const index = id ? Number(id) - first : open.get(key)?.at(-1) ?? -1;
+      // A FIN has no name in it: it is the last word of who has the port.
+      const index = id ? Number(id) - first : open.get(key)?.at(-1) ??
+        conversations.findIndex((talk, i) =>
+          `${talk.port}` === port && heard[i] > 0 && heard[i] === talk.said - 1
+        );
       const talk = conversations[index];
       if (!talk || `${talk.port}` !== port) {
         // The endless line of a drip that left when it was told to.
@@ -340,9 +336,8 @@ export function judge(
     } else if (word) faults.push(`${who} heard "${word}"`);
     const leaves = role === "reset" || role === "flee";
     const late = word === LATE && polite && slow;
-    const killed = cut.has(index) ||
-      (heard[index] === 0 && (cutPorts.has(`${talk.port}`) ||
-        (deaths > 0 && unseen.get(`${talk.port}`)! > 0)));
+    // Of whom nothing was heard, nobody knows the thread.
+    const killed = cut.has(index) || (heard[index] === 0 && deaths > 0);
     if (!complete && !leaves && !late && !killed) {
       faults.push(`${who} was left at ${answers} of ${said}, heard "${word}"`);
     }
