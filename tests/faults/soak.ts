@@ -262,6 +262,7 @@ export function judge(
   // Who talks on a port of a thread, if anybody knows: its first message tells. The
   // port may have a new owner before the old one's end is in the log.
   const open = new Map<string, (number | undefined)[]>();
+  const threads = conversations.map(() => "");
   const cut = new Set<number>(), dead = new Set<string>();
   const cutOff = (key: string) => {
     for (const index of open.get(key) ?? []) {
@@ -305,6 +306,7 @@ export function judge(
         const place = `message ${heard[index]} of ${talk.id} (${talk.role})`;
         faults.push(`${place} was heard as ${number}: ${text.slice(0, 50)}`);
       }
+      threads[index] = thread;
       heard[index]++;
     } else if (KNOWN.test(port && verb === "" ? text : line)) {
       const reason = text || line;
@@ -337,7 +339,8 @@ export function judge(
     const leaves = role === "reset" || role === "flee";
     const late = word === LATE && polite && slow;
     // Of whom nothing was heard, nobody knows the thread.
-    const killed = cut.has(index) || (heard[index] === 0 && deaths > 0);
+    const killed = cut.has(index) || dead.has(threads[index]) ||
+      (heard[index] === 0 && deaths > 0);
     if (!complete && !leaves && !late && !killed) {
       faults.push(`${who} was left at ${answers} of ${said}, heard "${word}"`);
     }
