@@ -46,8 +46,8 @@ export async function write(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 // Who closes the connection at a time limit interrupts what waits. Between two
 // reads nothing does, and the next one says BadResource: for the caller, the same.
 function fail(error: unknown): never {
-  const closed = error instanceof Deno.errors.BadResource;
-  throw closed ? new Deno.errors.Interrupted() : error;
+  if (!(error instanceof Deno.errors.BadResource)) throw error;
+  throw new Deno.errors.Interrupted("operation canceled", { cause: error });
 }
 
 /**
