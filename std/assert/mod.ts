@@ -27,12 +27,10 @@ export const assertStringIncludes: (
   msg?: string,
 ) => void = std.assertStringIncludes;
 
-type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;
-
 /** Asserts that `fn` throws an error of this class, whose text contains this. */
 export const assertThrows: <E extends Error = Error>(
   fn: () => unknown,
-  errorClass: ErrorClass<E>,
+  errorClass: abstract new (...args: never[]) => E,
   msgIncludes?: string,
   msg?: string,
 ) => E = std.assertThrows;
@@ -40,7 +38,7 @@ export const assertThrows: <E extends Error = Error>(
 /** Asserts that the promise rejects with such an error. */
 export const assertRejects: <E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
-  errorClass: ErrorClass<E>,
+  errorClass: abstract new (...args: never[]) => E,
   msgIncludes?: string,
   msg?: string,
 ) => Promise<E> = std.assertRejects;

@@ -9,8 +9,6 @@
  */
 import * as std from "npm:deno-std@1.4.0/cli/parse_args.js";
 
-type List<Name extends string> = Name | readonly Name[];
-
 /** Options of {@linkcode parseArgs}. */
 export interface ParseOptions<
   Booleans extends string,
@@ -18,9 +16,9 @@ export interface ParseOptions<
   Defaults,
 > {
   /** Names that take no value; `false` unless given. */
-  boolean?: List<Booleans>;
+  boolean?: Booleans | readonly Booleans[];
   /** Names that take a value, kept as text. */
-  string?: List<Strings>;
+  string?: Strings | readonly Strings[];
   /** Values of what is not given. */
   default?:
     & Defaults

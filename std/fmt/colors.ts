@@ -7,24 +7,22 @@
  */
 import * as std from "npm:deno-std@1.4.0/fmt/colors.js";
 
-type Style = (text: string) => string;
-
 /** Turns colours on or off for the whole program. `NO_COLOR` wins over `true`. */
 export const setColorEnabled: (value: boolean) => void = std.setColorEnabled;
 
 /** Makes text bold. */
-export const bold: Style = std.bold;
+export const bold: (str: string) => string = std.bold;
 /** Makes text faint. */
-export const dim: Style = std.dim;
+export const dim: (str: string) => string = std.dim;
 /** Makes text red. */
-export const red: Style = std.red;
+export const red: (str: string) => string = std.red;
 /** Makes text green. */
-export const green: Style = std.green;
+export const green: (str: string) => string = std.green;
 /** Makes text yellow. */
-export const yellow: Style = std.yellow;
+export const yellow: (str: string) => string = std.yellow;
 /** Makes text blue. */
-export const blue: Style = std.blue;
+export const blue: (str: string) => string = std.blue;
 /** Makes text magenta. */
-export const magenta: Style = std.magenta;
+export const magenta: (str: string) => string = std.magenta;
 /** Makes text cyan. */
-export const cyan: Style = std.cyan;
+export const cyan: (str: string) => string = std.cyan;
