@@ -2,271 +2,149 @@
 /**
  * Web server for the files of a folder: section 4, web server.
  *
- * HTTP is text on a TCP connection: `GET /path`, some headers, an empty line. Here
- * `Deno.serve` speaks it and `serveDir` answers with files; what is left is to
- * decide what may be seen. On the Internet, put nginx or Caddy in front: Deno has
- * no time limit for a client that never ends its headers, and this server has
- * neither TLS nor a limit of clients.
+ * HTTP is text on a TCP connection: `Deno.serve` speaks it, `serveFile` sends files.
+ * What is left is to decide what may be seen. On the Internet, put nginx or Caddy in
+ * front: there is no TLS here, and no time limit for headers that never end.
  *
  * @run deno run --allow-net --allow-read scripts/web_server.ts
  */
+import { isAbsolute, relative, sep } from "node:path";
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import { serveDir } from "jsr:@std/http@^1.0.0/file-server";
+import { serveDir, serveFile } from "jsr:@std/http@^1.0.0/file-server";
 import { printable } from "./encoding.ts";
 
-const HELP = "Usage : web_server.ts [--root . (le dossier à servir)]" +
-  " [--host 127.0.0.1] [--port 8088] [--help]";
-
-const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
-
-const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
-
-/** Where a path leads, links followed, and what is there. */
-type Found = { path: string; real: string; file: Deno.FileInfo };
-
-/**
- * Finds the file or folder inside `root` that a decoded path leads to, links
- * followed, unless it is a dotfile. This is so now: whoever may write in `root`
- * could put a link there a moment later, so serve no folder that strangers write to.
- *
- * @param root Absolute, without links: what `Deno.realPath` returns.
- */
-async function find(
-  root: string,
-  path: string,
-): Promise<Found | undefined> {
-  const hidden = (name: string) => /^\.(?!well-known$)/.test(name); // `..` as well.
-  if (path.split("/").some(hidden)) return;
-  // A backslash separates folders there, and a colon names drives and streams.
-  if (Deno.build.os === "windows" && /[\\:]/.test(path)) return;
-  try {
-    // Without its last slash: serveDir redirects `/a.txt/` to the file.
-    const real = await Deno.realPath((root + path).replace(/\/+$/, "") || "/");
-    const top = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
-    if (real !== root && !real.startsWith(top)) return;
-    if (real.slice(top.length).split(SEPARATOR).some(hidden)) return;
-    // To open a FIFO would wait for a writer, for ever.
-    const file = await Deno.stat(real);
-    if (file.isFile || file.isDirectory) return { path, real, file };
-  } catch {
-    /* Not there, not ours to read, a loop of links, a name too long. */
-  }
-}
-
-/** Answers one request with what it may see of `root`; never throws. */
-export async function handle(
-  request: Request,
-  root: string,
-): Promise<Response> {
-  const { method, headers } = request;
-  const refuse = (status: number, reason: string) => {
-    const body = method === "HEAD" ? null : `${status} ${reason}\n`;
-    const type = { "Content-Type": "text/plain; charset=utf-8" };
-    return safe(new Response(body, { status, headers: type }));
-  };
-  let path = "\0";
-  try {
-    // The URL begins with what Host says, which could bring a path of its own.
-    if (!/[/?#@\\]/.test(headers.get("Host") ?? "")) {
-      path = decodeURIComponent(new URL(request.url).pathname);
-    }
-  } catch { /* A bad escape, as in `/100%`, or a bad Host. */ }
-  if (path.includes("\0")) return refuse(400, "Requête mal formée");
-  const found = await find(root, path);
-  if (!found) return refuse(404, "Introuvable");
-  // "The rest, if it is still the same file": serveDir does not compare, and would
-  // glue two files together. All of it is always right (RFC 9110, 13.1.5).
-  const resumed = method === "GET" && headers.has("If-Range");
-  if (resumed) request = new Request(request.url);
-  const ask = (request: Request) => {
-    // serveDir hides all dotfiles or none; ours have been sorted out.
-    const showDotfiles = path.includes("/.well-known");
-    const options = { fsRoot: root, showDotfiles, quiet: true };
-    return serveDir(request, { ...options, showDirListing: !showDotfiles });
-  };
-  const response = await small(request, found, ask) ?? safe(await ask(request));
-  // The file is there, but cannot be read: no descriptor left, or no right to.
-  return response.status === 500 ? refuse(503, "Illisible") : response;
-}
-
-/** The same response, from which no browser will take a text for HTML. */
-function safe({ status, statusText, headers, body }: Response): Response {
-  headers = new Headers(headers);
-  headers.set("X-Content-Type-Options", "nosniff");
-  return new Response(body, { status, statusText, headers });
-}
-
-/** A file of at most so many bytes is sent whole: to stream it costs far more. */
-const SMALL = 64 * 1024;
-
-/** Small files, 256 at most, and the headers that serveDir has for them. */
-const known = new Map<string, { headers: Headers; bytes: BodyInit }>();
-
-/** Answers a GET for the whole of a small file, from memory if it is unchanged. */
-async function small(
-  { method, url, headers }: Request,
-  { path, real, file }: Found,
-  ask: (request: Request) => Promise<Response>,
-): Promise<Response | undefined> {
-  const { size, ctime, mtime, dev, ino } = file;
-  if (method !== "GET" || !file.isFile || size > SMALL) return;
-  const special = ["Range", "If-None-Match", "If-Modified-Since"];
-  if (special.some((name) => headers.has(name))) return;
-  // What `cp -p` or a folder in the place of another leaves as it was, the other
-  // marks show. The path gives the type.
-  const key = JSON.stringify([path, real, size, ctime, mtime, dev, ino]);
-  let copy = known.get(key);
-  if (!copy) {
-    const head = safe(await ask(new Request(url, { method: "HEAD" })));
-    const bytes = await Deno.readFile(real).catch(() => undefined);
-    // A redirection, a file that is changing or cannot be read: serveDir will say.
-    if (head.status !== 200 || bytes?.length !== size) return;
-    copy = { headers: head.headers, bytes };
-    if (known.size >= 256) known.clear();
-    // Deno's ctime has whole seconds: a fresh file may change and not show it.
-    const changed = ctime?.getTime() ?? Infinity;
-    if (Date.now() - changed > 2000) known.set(key, copy);
-  }
-  return new Response(copy.bytes, { headers: copy.headers });
-}
-
-/** Answers a request and, when all has been sent, prints its line of the log. */
-async function answer(
-  request: Request,
-  info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  root: string,
-): Promise<Response> {
-  const begin = performance.now(), who = address(info.remoteAddr);
-  const path = URL.parse(request.url)?.pathname ?? request.url;
-  const what = printable(`${request.method} ${path}`);
-  const response = await handle(request, root);
-  let bytes = 0;
-  info.completed.catch(() => {}).finally(() => {
-    const ms = Math.round(performance.now() - begin);
-    log(`${who} ${what} ${response.status} ${bytes} octets ${ms} ms`);
-  });
-  const length = Number(response.headers.get("Content-Length") ?? Infinity);
-  if (length <= SMALL) {
-    if (request.method === "GET") bytes = length;
-    return response;
-  }
-  // The client may break off: not Content-Length, but what was sent is counted.
-  const count = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, passOn) {
-      bytes += chunk.length;
-      passOn.enqueue(chunk);
-    },
-  });
-  return new Response(response.body?.pipeThrough(count), response);
-}
-
-const lines: string[] = [];
-let later: ReturnType<typeof setTimeout>;
-
-/** Prints a line of the log, together with those of the next 20 ms. */
-function log(line: string): void {
-  if (lines.push(line) === 1) later = setTimeout(flush, 20);
-}
-
-function flush(): void {
-  clearTimeout(later);
-  if (lines.length > 0) console.log(lines.splice(0).join("\n"));
-}
-
-/**
- * Serves `root` until `signal` aborts, and then for 3 s at most what has begun.
- *
- * @param onListen Called with the address, before the first request.
- * @throws {Deno.errors.AddrInUse} If the port is taken.
- */
+/** Serves `root` until `stop` aborts, then for `limit` ms what has begun. */
 export async function serve(
   root: string,
   { hostname, port }: { hostname: string; port: number },
-  signal: AbortSignal,
-  onListen: (addr: Deno.NetAddr) => void,
+  stop: AbortSignal,
+  limit = 2500,
 ): Promise<void> {
-  let pending = 0;
-  const listen = () => {
-    const options = { hostname, port, onListen() {} };
-    return Deno.serve(options, (request, info) => {
-      pending++;
-      info.completed.catch(() => {}).finally(() => pending--);
-      return answer(request, info, root);
+  const listen = () =>
+    Deno.serve({ hostname, port, onListen() {} }, async (request, info) => {
+      const begin = performance.now();
+      const path = URL.parse(request.url)?.pathname ?? request.url;
+      const what = `${address(info.remoteAddr)} ${request.method} ${path}`;
+      const response = await handle(request, root, name)
+        .catch(() => refuse(503, "Illisible")); // As without a file descriptor.
+      const { status, headers } = response;
+      headers.set("Cache-Control", "no-cache"); // Has it changed? Ask each time.
+      headers.set("X-Content-Type-Options", "nosniff"); // No text is a program.
+      info.completed.finally(() => {
+        const size = headers.get("Content-Length") ?? "?";
+        const ms = Math.round(performance.now() - begin);
+        console.log(printable(`${what} ${status} ${size} octets ${ms} ms`));
+      }).catch(() => {}); // A full disk costs the line, not the client's answer.
+      return response;
     });
-  };
-  const stopped = new Promise((stop) => signal.addEventListener("abort", stop));
-  let server: Deno.HttpServer<Deno.NetAddr> | undefined = listen();
+  const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+  const stopped = new Promise((done) => stop.addEventListener("abort", done));
+  let server: ReturnType<typeof listen> | undefined = listen();
+  const name: string = isLoopback(server.addr.hostname) ? hostname : "";
   port = server.addr.port;
-  onListen(server.addr);
-  while (!signal.aborted) {
+  const where = `http://${address(server.addr)}/ (dossier ${printable(root)})`;
+  console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
+  while (!stop.aborted) {
     try {
       server ??= listen();
       await Promise.race([server.finished, stopped]);
     } catch (error) {
-      // Out of descriptors, Deno.serve goes on with the clients that it has, but
-      // accepts no more: when some have left, listen again.
-      console.error(`Client non accepté : ${(error as Error).message}`);
+      // Without a free file descriptor, Deno.serve ends: wait for one, begin anew.
+      console.error(`Client non accepté : ${error}`);
       server = undefined;
       await pause(50);
     }
   }
-  let open = server !== undefined;
-  server?.shutdown().finally(() => open = false);
-  const end = performance.now() + 3000;
-  while ((open || pending > 0) && performance.now() < end) await pause(10);
-  flush();
+  await Promise.race([server?.shutdown(), pause(limit)]);
 }
 
-function address({ hostname, port }: Deno.NetAddr): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+/**
+ * Answers with what may be seen of `root`, an absolute path without links. With a
+ * `name`, only to who calls us so, `localhost` or a loopback address: else the name
+ * of a page elsewhere could lead here, and that page read all (DNS rebinding).
+ */
+export async function handle(
+  request: Request,
+  root: string,
+  name = "",
+): Promise<Response> {
+  const { method, headers } = request;
+  const url = URL.parse(request.url);
+  if (!url) return refuse(400, "Requête mal formée");
+  const known = url.hostname === name.toLowerCase() || isLoopback(url.hostname);
+  if (name && !known) return refuse(421, "Ce serveur a un autre nom");
+  const isRead = method === "GET" || method === "HEAD";
+  if (!isRead) return refuse(405, "Méthode refusée", { Allow: "GET, HEAD" });
+  // serveFile does not look whether a part belongs to the same file (RFC 9110, 13.1):
+  // send all of it. And HEAD is a GET here, whose body Deno leaves out.
+  const conditions = ["If-Range", "If-Match", "If-Unmodified-Since"];
+  if (method === "HEAD" || conditions.some((name) => headers.has(name))) {
+    request = new Request(url, { headers });
+    request.headers.delete("Range");
+  }
+  const found = await find(root, url.pathname);
+  if (!found) return refuse(404, "Introuvable");
+  if (found.fileInfo.isFile) return serveFile(request, found.real, found);
+  if (!url.pathname.endsWith("/")) {
+    // Relative: right behind a TLS front too, and never on another host.
+    const Location = `./${url.pathname.split("/").at(-1)}/${url.search}`;
+    return refuse(301, "Un dossier", { Location });
+  }
+  const index = await find(root, url.pathname + "index.html");
+  if (index?.fileInfo.isFile) return serveFile(request, index.real, index);
+  return serveDir(request, { fsRoot: root, showDirListing: true, quiet: true });
 }
 
-function exit(code: number, problem: string): never {
-  console.error(problem);
-  Deno.exit(code);
+/** Finds what a path leads to in `root`, and the options with which to serve it. */
+async function find(root: string, pathname: string) {
+  const isHidden = (name: string) => /^\.(?!well-known$)/.test(name); // Or `..`.
+  try {
+    const path = decodeURIComponent(pathname);
+    if (path.includes("//") || path.split("/").some(isHidden)) return;
+    const real = await Deno.realPath(root + path);
+    const inside = relative(root, real);
+    // A link out of `root` makes this begin with `..` or, on Windows, with a drive.
+    if (isAbsolute(inside) || inside.split(sep).some(isHidden)) return;
+    const fileInfo = await Deno.stat(real);
+    if (fileInfo.isFile && path.endsWith("/")) return;
+    // To open a FIFO would wait for ever. (A link put here after this is followed.)
+    if (fileInfo.isFile || fileInfo.isDirectory) return { real, fileInfo };
+  } catch { /* As `/100%`; not there, not ours to read, a loop of links. */ }
 }
+
+const refuse = (status: number, reason: string, headers = {}) =>
+  new Response(`${status} ${reason}\n`, { status, headers });
+const isLoopback = (hostname: string) =>
+  /^(localhost\.?|127\.[\d.]+|\[?::1\]?)$/.test(hostname);
+const address = ({ hostname, port }: Deno.NetAddr) =>
+  `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 
 async function main(): Promise<void> {
-  const { host, help, ...args } = parseArgs(Deno.args, {
+  const { host, port, root, help } = parseArgs(Deno.args, {
     boolean: ["help"],
     string: ["host", "port", "root"],
     default: { host: "127.0.0.1", port: "8088", root: "." },
-    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
+    unknown: (argument) => {
+      throw new Error(`argument inconnu : ${argument} (voir --help)`);
+    },
   });
-  if (help) return console.log(HELP);
-  const port = /^\d+$/.test(args.port) ? Number(args.port) : NaN;
-  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 0 à 65535`);
-
+  if (help) return console.log("Options : --host, --port, --root");
   const stop = new AbortController();
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
-  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
+  // Windows has no SIGTERM.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
-  try {
-    const root = await Deno.realPath(args.root).catch((error) => {
-      if (error.name === "NotCapable") throw error;
-      exit(2, `--root "${args.root}" : ce dossier n'existe pas`);
-    });
-    if (!(await Deno.stat(root)).isDirectory) {
-      exit(2, `--root "${args.root}" : ce n'est pas un dossier`);
-    }
-    await serve(root, { hostname: host, port }, stop.signal, (addr) => {
-      const where = `http://${address(addr)}/ (dossier ${printable(root)})`;
-      console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
-    });
-    console.log("Serveur arrêté");
-    Deno.exit(0); // Whatever a stalled client still holds open.
-  } catch (error) {
-    const { name, message } = error as Error, where = `${host} port ${port}`;
-    if (name === "AddrInUse") {
-      exit(1, `Port ${port} déjà utilisé : choisissez-en un autre avec --port`);
-    }
-    if (name === "NotCapable") {
-      exit(1, "Interdit par Deno : ajoutez --allow-net et --allow-read");
-    }
-    exit(1, `Impossible d'écouter sur ${where}, vérifiez --host : ${message}`);
-  }
+  Deno.readDirSync(root); // Throws what is wrong, if it is no folder to read.
+  const folder = await Deno.realPath(root);
+  await serve(folder, { hostname: host, port: Number(port) }, stop.signal);
+  console.log("Serveur arrêté");
+  Deno.exit(0); // Whatever a stalled client still holds open.
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main().catch((error) => {
+    const taken = error.name === "AddrInUse" ? " : essayez --port 8089" : "";
+    console.error(`${error}${taken}`);
+    Deno.exit(1);
+  });
+}
