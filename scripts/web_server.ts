@@ -28,10 +28,12 @@ export async function serve(
       const response = await handle(request, root, name)
         .catch(() => refuse(503, "Illisible")); // As without a file descriptor.
       const { status, headers } = response;
+      const size = headers.get("Content-Length") ?? // Or it is a list, a refusal.
+        (await response.clone().bytes()).length;
+      if (response.body) headers.set("Content-Length", `${size}`);
       headers.set("Cache-Control", "no-cache"); // Has it changed? Ask each time.
       headers.set("X-Content-Type-Options", "nosniff"); // No text is a program.
       info.completed.finally(() => {
-        const size = headers.get("Content-Length") ?? "?";
         const ms = Math.round(performance.now() - begin);
         console.log(printable(`${what} ${status} ${size} octets ${ms} ms`));
       }).catch(() => {}); // A full disk costs the line, not the client's answer.
@@ -59,9 +61,8 @@ export async function serve(
 }
 
 /**
- * Answers with what may be seen of `root`, an absolute path without links. With a
- * `name`, only to who calls us so, `localhost` or a loopback address: else the name
- * of a page elsewhere could lead here, and that page read all (DNS rebinding).
+ * Answers with what may be seen of `root` (absolute, without links). With a `name`,
+ * that and loopback's alone will do: an evil page's could lead here (DNS rebinding).
  */
 export async function handle(
   request: Request,
@@ -82,7 +83,7 @@ export async function handle(
     request = new Request(url, { headers });
     request.headers.delete("Range");
   }
-  const found = await find(root, url.pathname);
+  const found = find(root, url.pathname);
   if (!found) return refuse(404, "Introuvable");
   if (found.fileInfo.isFile) return serveFile(request, found.real, found);
   if (!url.pathname.endsWith("/")) {
@@ -90,22 +91,22 @@ export async function handle(
     const Location = `./${url.pathname.split("/").at(-1)}/${url.search}`;
     return refuse(301, "Un dossier", { Location });
   }
-  const index = await find(root, url.pathname + "index.html");
+  const index = find(root, url.pathname + "index.html");
   if (index?.fileInfo.isFile) return serveFile(request, index.real, index);
   return serveDir(request, { fsRoot: root, showDirListing: true, quiet: true });
 }
 
-/** Finds what a path leads to in `root`, and the options with which to serve it. */
-async function find(root: string, pathname: string) {
+/** Finds what a path leads to in `root`. To ask another thread would take longer. */
+function find(root: string, pathname: string) {
   const isHidden = (name: string) => /^\.(?!well-known$)/.test(name); // Or `..`.
   try {
     const path = decodeURIComponent(pathname);
     if (path.includes("//") || path.split("/").some(isHidden)) return;
-    const real = await Deno.realPath(root + path);
+    const real = Deno.realPathSync(root + path);
     const inside = relative(root, real);
     // A link out of `root` makes this begin with `..` or, on Windows, with a drive.
     if (isAbsolute(inside) || inside.split(sep).some(isHidden)) return;
-    const fileInfo = await Deno.stat(real);
+    const fileInfo = Deno.statSync(real);
     if (fileInfo.isFile && path.endsWith("/")) return;
     // To open a FIFO would wait for ever. (A link put here after this is followed.)
     if (fileInfo.isFile || fileInfo.isDirectory) return { real, fileInfo };
@@ -131,8 +132,7 @@ async function main(): Promise<void> {
   if (help) return console.log("Options : --host, --port, --root");
   const stop = new AbortController();
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
-  Deno.addSignalListener("SIGINT", onSignal);
-  // Windows has no SIGTERM.
+  Deno.addSignalListener("SIGINT", onSignal); // Windows has no other, SIGTERM:
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   Deno.readDirSync(root); // Throws what is wrong, if it is no folder to read.
   const folder = await Deno.realPath(root);
