@@ -608,10 +608,10 @@ Deno.test("web_server logs each request in one line that no client can forge", a
       ["GET /page.txt?q=%0a", "GET /page.txt 200 8"],
       ["HEAD /page.txt", "HEAD /page.txt 200 8"],
       ["GET /page.txt", "GET /page.txt 206 3", "Range: bytes=0-2"],
-      ["GET /rien", "GET /rien 404 ?"],
-      ["GET /%1b[31m%0a1.2.3.4", "GET /%1b[31m%0a1.2.3.4 404 ?"],
-      ["GET /\u202e\x9b\u2028", "GET /%E2%80%AE%C2%9B%E2%80%A8 404 ?"],
-      ["GET http://y:99999/\u202e", "GET http://y:99999/ 400 ?"],
+      ["GET /rien", "GET /rien 404 16"],
+      ["GET /%1b[31m%0a1.2.3.4", "GET /%1b[31m%0a1.2.3.4 404 16"],
+      ["GET /\u202e\x9b\u2028", "GET /%E2%80%AE%C2%9B%E2%80%A8 404 16"],
+      ["GET http://y:99999/\u202e", "GET http://y:99999/ 400 25"],
     ]
   ) {
     await ask(server.at, line, ...headers);
