@@ -28,7 +28,7 @@ export async function serve(
       const response = await handle(request, root, name)
         .catch(() => refuse(503, "Illisible")); // As without a file descriptor.
       const { status, headers } = response;
-      const size = headers.get("Content-Length") ?? // Or it is a list, a refusal.
+      const size = headers.get("Content-Length") ?? // A list or a refusal:
         (await response.clone().bytes()).length;
       if (response.body) headers.set("Content-Length", `${size}`);
       headers.set("Cache-Control", "no-cache"); // Has it changed? Ask each time.
@@ -96,9 +96,9 @@ export async function handle(
   return serveDir(request, { fsRoot: root, showDirListing: true, quiet: true });
 }
 
-/** Finds what a path leads to in `root`. To ask another thread would take longer. */
+/** Finds what a path leads to in `root`. `Sync`: to change threads takes longer. */
 function find(root: string, pathname: string) {
-  const isHidden = (name: string) => /^\.(?!well-known$)/.test(name); // Or `..`.
+  const isHidden = (name: string) => /^\.(?!well-known$)/.test(name); // `..` too
   try {
     const path = decodeURIComponent(pathname);
     if (path.includes("//") || path.split("/").some(isHidden)) return;
@@ -132,7 +132,7 @@ async function main(): Promise<void> {
   if (help) return console.log("Options : --host, --port, --root");
   const stop = new AbortController();
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
-  Deno.addSignalListener("SIGINT", onSignal); // Windows has no other, SIGTERM:
+  Deno.addSignalListener("SIGINT", onSignal); // Windows has no SIGTERM.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   Deno.readDirSync(root); // Throws what is wrong, if it is no folder to read.
   const folder = await Deno.realPath(root);

@@ -329,27 +329,23 @@ const NAMES = ["a b", "#", "?", "a?b#c&d=e;f", "%", "100%25", "+", "été", "-"]
   .concat(["\u{1f984}", `"l'`, "ligne\n", "\x1b[31m", "c:", "*", "x..", "\\"])
   .concat(["<b>", "a\u202eb", N(250)]);
 
-testWith(
-  LINUX,
-  "web_server lists files of all names, and sends them",
-  async () => {
-    const files = NAMES.map((name) => [name + ".txt", `Ceci est ${name}.txt`]);
-    await using site = await folder(Object.fromEntries(files));
-    await using server = await serve(site.path);
-    const list = `http://127.0.0.1:${server.at}/`;
-    const page = await (await fetch(list)).text();
-    const found: string[] = [];
-    for (const [, href] of page.matchAll(/<a href="(\.\/[^"]+)">/g)) {
-      // What a browser makes of the link, and of its name.
-      const url = href.replaceAll("&#39;", "'").replaceAll("&amp;", "&");
-      const name = decodeURIComponent(url).slice(2);
-      const text = await (await fetch(new URL(url, list))).text();
-      assertEquals(text, `Ceci est ${name}`);
-      found.push(name);
-    }
-    assertEquals(found.sort(), files.map(([name]) => name).sort());
-  },
-);
+testWith(LINUX, "web_server lists and sends files of all names", async () => {
+  const files = NAMES.map((name) => [name + ".txt", `Ceci est ${name}.txt`]);
+  await using site = await folder(Object.fromEntries(files));
+  await using server = await serve(site.path);
+  const list = `http://127.0.0.1:${server.at}/`;
+  const page = await (await fetch(list)).text();
+  const found: string[] = [];
+  for (const [, href] of page.matchAll(/<a href="(\.\/[^"]+)">/g)) {
+    // What a browser makes of the link, and of its name.
+    const url = href.replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+    const name = decodeURIComponent(url).slice(2);
+    const text = await (await fetch(new URL(url, list))).text();
+    assertEquals(text, `Ceci est ${name}`);
+    found.push(name);
+  }
+  assertEquals(found.sort(), files.map(([name]) => name).sort());
+});
 
 /** Bytes that are not the same twice: what is sent twice or left out, shows. */
 function random(size: number): Uint8Array<ArrayBuffer> {
@@ -360,35 +356,31 @@ function random(size: number): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-testWith(
-  "curl",
-  "web_server sends curl a file byte for byte, whole and resumed",
-  async () => {
-    const content = random(3_000_001);
-    await using site = await folder({ "site/été/fichier": content });
-    await using server = await serve(site.path);
-    const copy = `${site.path}/copie`;
-    const url = `http://localhost:${server.at}/site`;
-    const curl = async (...args: string[]) => {
-      await using client = new Program("curl", ["-sf4", ...args]);
-      return await client.end();
-    };
-    const versions = ["--http1.0", "--http1.1"];
-    // Not every curl knows HTTP/2, which Deno.serve speaks too.
-    const { out } = await curl("-V");
-    if (out.includes("HTTP2")) versions.push("--http2-prior-knowledge");
-    for (const version of versions) {
-      for (const resume of [["-C", "-"], []]) {
-        await Deno.writeFile(copy, content.subarray(0, 1_234_567));
-        const file = `${url}/%C3%A9t%C3%A9/fichier`;
-        const { code } = await curl(version, ...resume, "-o", copy, file);
-        assertEquals([code, await Deno.readFile(copy)], [0, content]);
-      }
+testWith("curl", "web_server sends curl a file, whole or resumed", async () => {
+  const content = random(3_000_001);
+  await using site = await folder({ "site/été/fichier": content });
+  await using server = await serve(site.path);
+  const copy = `${site.path}/copie`;
+  const url = `http://localhost:${server.at}/site`;
+  const curl = async (...args: string[]) => {
+    await using client = new Program("curl", ["-sf4", ...args]);
+    return await client.end();
+  };
+  const versions = ["--http1.0", "--http1.1"];
+  // Not every curl knows HTTP/2, which Deno.serve speaks too.
+  const { out } = await curl("-V");
+  if (out.includes("HTTP2")) versions.push("--http2-prior-knowledge");
+  for (const version of versions) {
+    for (const resume of [["-C", "-"], []]) {
+      await Deno.writeFile(copy, content.subarray(0, 1_234_567));
+      const file = `${url}/%C3%A9t%C3%A9/fichier`;
+      const { code } = await curl(version, ...resume, "-o", copy, file);
+      assertEquals([code, await Deno.readFile(copy)], [0, content]);
     }
-    const followed = await curl("-L", "-w%{url_effective}", url);
-    assert(followed.out.endsWith(`${url}/`), followed.out);
-  },
-);
+  }
+  const followed = await curl("-L", "-w%{url_effective}", url);
+  assert(followed.out.endsWith(`${url}/`), followed.out);
+});
 
 /** A file of 5 GB that takes no room, with its last word behind the 4 GiB. */
 async function giant() {
@@ -400,15 +392,12 @@ async function giant() {
   return site;
 }
 
-testWith(
-  LINUX,
-  "web_server closes the files of clients that reset or leave",
-  async () => {
-    await using site = await giant();
-    await using server = await serve(site.path);
-    const end = await ask(server.at, "GET /geant", "Range: bytes=4999999994-");
-    assertEquals([end.status, end.body], [206, "finale"]);
-    const code = String.raw`
+testWith(LINUX, "web_server closes the files of clients that go", async () => {
+  await using site = await giant();
+  await using server = await serve(site.path);
+  const end = await ask(server.at, "GET /geant", "Range: bytes=4999999994-");
+  assertEquals([end.status, end.body], [206, "finale"]);
+  const code = String.raw`
 for i in range(300):
     s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
     if i % 6 > 0: s.sendall(b"GET /geant HTTP/1.1\r\nHost: localhost\r\n")
@@ -418,99 +407,90 @@ for i in range(300):
     now = struct.pack("ii", 1, 0)
     if i % 6 < 5: s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
     s.close()`;
-    await using clients = python(code, server.at);
-    assertEquals(await clients.end(), { code: 0, out: "", err: "" });
-    // Each answer that has begun is logged when it is over, whoever ended it.
-    const logged = () => server.out.split(" GET /geant 200 ").length > 150;
-    await server.until(logged, "150 lines of the log");
-    const isOpen = ({ name }: Deno.DirEntry) => {
-      try {
-        const file = Deno.readLinkSync(`/proc/${server.pid}/fd/${name}`);
-        return file.endsWith("geant");
-      } catch {
-        return false; // It has just been closed.
-      }
-    };
-    while (Deno.readDirSync(`/proc/${server.pid}/fd`).some(isOpen)) {
-      assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
+  await using clients = python(code, server.at);
+  assertEquals(await clients.end(), { code: 0, out: "", err: "" });
+  // Each answer that has begun is logged when it is over, whoever ended it.
+  const logged = () => server.out.split(" GET /geant 200 ").length > 150;
+  await server.until(logged, "150 lines of the log");
+  const isOpen = ({ name }: Deno.DirEntry) => {
+    try {
+      const file = Deno.readLinkSync(`/proc/${server.pid}/fd/${name}`);
+      return file.endsWith("geant");
+    } catch {
+      return false; // It has just been closed.
     }
-    assertEquals(server.err, "");
-  },
-);
+  };
+  while (Deno.readDirSync(`/proc/${server.pid}/fd`).some(isOpen)) {
+    assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
+  }
+  assertEquals(server.err, "");
+});
 
-testWith(
-  LINUX,
-  "web_server outlives clients that reset before they are accepted",
-  async () => {
-    await using site = await folder({ "page.txt": PAGE });
-    await using server = await serve(site.path);
-    server.kill("SIGSTOP");
-    const code = `
+testWith(LINUX, "web_server outlives resets before accept", async () => {
+  await using site = await folder({ "page.txt": PAGE });
+  await using server = await serve(site.path);
+  server.kill("SIGSTOP");
+  const code = `
 for _ in range(200):
     s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()`;
-    await using clients = python(code, server.at);
-    assertEquals((await clients.end()).err, "");
-    server.kill("SIGCONT");
-    assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
-  },
-);
+  await using clients = python(code, server.at);
+  assertEquals((await clients.end()).err, "");
+  server.kill("SIGCONT");
+  assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
+});
 
 /** Whether nobody can connect. */
 const refuses = (port: number) =>
   Deno.connect({ port }).then((conn) => conn.close(), () => true);
 
-testWith(
-  LINUX,
-  "web_server says that it has no descriptor, serves on, and stops",
-  async () => {
-    await using site = await folder({ "page.txt": PAGE });
-    await using server = await serve(site.path);
-    // A client whose connection is there before they run out.
-    const port = server.at;
-    using early = await Deno.connect({ hostname: "127.0.0.1", port });
-    const answer = async (end: string) => {
-      await early.write(bytes(request("GET /page.txt")));
-      const buffer = new Uint8Array(4096);
-      let heard = "";
-      while (!heard.endsWith(end)) {
-        const count = await early.read(buffer);
-        assert(count !== null, heard);
-        heard += new TextDecoder().decode(buffer.subarray(0, count));
-      }
-      return heard;
-    };
-    assertMatch(await answer(PAGE), /^HTTP\/1.1 200 /);
-    // The first client that cannot be accepted ends the listener.
-    const runOut = async () => {
-      const before = server.err.length;
-      await harness.limit(server, 3);
-      await refuses(port);
-      const hasSaid = () => / 24\)\n/.test(server.err.slice(before));
-      await server.until(hasSaid, "a complaint");
-    };
-    await runOut();
-    assertMatch(await answer("503 Illisible\n"), /^HTTP\/1.1 503 /);
-    await harness.limit(server, 1000);
-    while (await refuses(port));
-    assertEquals((await ask(port, "GET /page.txt")).body, PAGE);
-    await runOut();
-    server.kill();
-    const { code, out, err } = await server.end();
-    assertEquals(code, 0);
-    assertMatch(out, /\nServeur arrêté\n$/);
-    // Deno itself may miss the certificates of NODE_EXTRA_CA_CERTS.
-    const lines = err.trim().split("\n").filter((line) => !/certs/.test(line));
-    for (const line of lines) {
-      assertMatch(
-        line,
-        /^Client non accepté : .*24\)$/,
-      );
+testWith(LINUX, "web_server outlives the want of descriptors", async () => {
+  await using site = await folder({ "page.txt": PAGE });
+  await using server = await serve(site.path);
+  // A client whose connection is there before they run out.
+  const port = server.at;
+  using early = await Deno.connect({ hostname: "127.0.0.1", port });
+  const answer = async (end: string) => {
+    await early.write(bytes(request("GET /page.txt")));
+    const buffer = new Uint8Array(4096);
+    let heard = "";
+    while (!heard.endsWith(end)) {
+      const count = await early.read(buffer);
+      assert(count !== null, heard);
+      heard += new TextDecoder().decode(buffer.subarray(0, count));
     }
-    assert(lines.length < 200, err); // It waits between them.
-  },
-);
+    return heard;
+  };
+  assertMatch(await answer(PAGE), /^HTTP\/1.1 200 /);
+  // The first client that cannot be accepted ends the listener.
+  const runOut = async () => {
+    const before = server.err.length;
+    await harness.limit(server, 3);
+    await refuses(port);
+    const hasSaid = () => / 24\)\n/.test(server.err.slice(before));
+    await server.until(hasSaid, "a complaint");
+  };
+  await runOut();
+  assertMatch(await answer("503 Illisible\n"), /^HTTP\/1.1 503 /);
+  await harness.limit(server, 1000);
+  while (await refuses(port));
+  assertEquals((await ask(port, "GET /page.txt")).body, PAGE);
+  await runOut();
+  server.kill();
+  const { code, out, err } = await server.end();
+  assertEquals(code, 0);
+  assertMatch(out, /\nServeur arrêté\n$/);
+  // Deno itself may miss the certificates of NODE_EXTRA_CA_CERTS.
+  const lines = err.trim().split("\n").filter((line) => !/certs/.test(line));
+  for (const line of lines) {
+    assertMatch(
+      line,
+      /^Client non accepté : .*24\)$/,
+    );
+  }
+  assert(lines.length < 200, err); // It waits between them.
+});
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   const name = `web_server stops at once on ${signal} when nobody is served`;
@@ -536,7 +516,7 @@ async function download(port: number, path: string) {
   return { conn, first: buffer.subarray(0, (await conn.read(buffer))!) };
 }
 
-testWith(LINUX, "web_server finishes a download before it stops", async () => {
+testWith(LINUX, "web_server ends a download before it stops", async () => {
   const content = random(24_000_000); // More than the system keeps for a reader.
   await using site = await folder({ "fichier": content });
   await using server = await serve(site.path);
@@ -550,23 +530,19 @@ testWith(LINUX, "web_server finishes a download before it stops", async () => {
   assertMatch(out, / 200 24000000 octets \d+ ms\nServeur arrêté\n$/);
 });
 
-testWith(
-  LINUX,
-  "web_server stops at once, with 130, on a second signal",
-  async () => {
-    await using site = await giant();
-    await using server = await serve(site.path);
-    const { conn } = await download(server.at, "/geant");
-    using _stalled = conn;
-    const begin = performance.now();
-    server.kill("SIGINT");
-    // The first one has been heard when nobody is let in any more.
-    while (!await refuses(server.at));
-    server.kill("SIGINT");
-    assertEquals((await server.end()).code, 130);
-    assert(performance.now() - begin < 2000);
-  },
-);
+testWith(LINUX, "web_server stops at once on a second signal", async () => {
+  await using site = await giant();
+  await using server = await serve(site.path);
+  const { conn } = await download(server.at, "/geant");
+  using _stalled = conn;
+  const begin = performance.now();
+  server.kill("SIGINT");
+  // The first one has been heard when nobody is let in any more.
+  while (!await refuses(server.at));
+  server.kill("SIGINT");
+  assertEquals((await server.end()).code, 130);
+  assert(performance.now() - begin < 2000);
+});
 
 Deno.test({
   name: "serve of web_server answers without a log, and stops in time",
@@ -638,18 +614,14 @@ Deno.test("web_server serves --root, however it is written", async () => {
   }
 });
 
-testWith(
-  "IPv6",
-  "web_server serves IPv6, with its addresses in brackets",
-  async () => {
-    await using site = await folder({ "page.txt": PAGE });
-    await using server = await serve(site.path, "--host", "::1");
-    const page = request("GET /page.txt", "Connection: close");
-    assertEquals((await send(server.at, page, "::1")).body, PAGE);
-    await server.says(`http://[::1]:${server.at}/`);
-    await server.says(/^\[::1\]:\d+ GET \/page.txt 200 8 octets \d+ ms$/m);
-  },
-);
+testWith("IPv6", "web_server puts IPv6 addresses in brackets", async () => {
+  await using site = await folder({ "page.txt": PAGE });
+  await using server = await serve(site.path, "--host", "::1");
+  const page = request("GET /page.txt", "Connection: close");
+  assertEquals((await send(server.at, page, "::1")).body, PAGE);
+  await server.says(`http://[::1]:${server.at}/`);
+  await server.says(/^\[::1\]:\d+ GET \/page.txt 200 8 octets \d+ ms$/m);
+});
 
 Deno.test("web_server says in one line why it cannot start", async (t) => {
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
