@@ -1,11 +1,12 @@
 /**
  * What the tests share: starting the real scripts with their headers' commands,
- * reading what they say, and ending them by their process id.
+ * reading what they say, and ending them by their process id; and raw peers.
  *
  * Every wait has a limit, and no sleep stands in for a condition.
  *
  * @module
  */
+import net from "node:net";
 
 /** The folder of the project, where all commands of README.md are run. */
 export const ROOT = import.meta.dirname!.replace(/tests$/, "");
@@ -37,6 +38,8 @@ export interface StartOptions {
   cwd?: string;
   /** How many file descriptors it may have (`ulimit -n`). */
   descriptors?: number;
+  /** The shell line that runs it, as `"$@"`; to redirect what it prints. */
+  shell?: string;
 }
 
 /** A running program: what it has said so far, and how it ends. */
@@ -45,6 +48,8 @@ export class Program implements AsyncDisposable {
   out = "";
   /** All of stderr so far. */
   err = "";
+  /** The signal that ended it, if one did. */
+  signal: Deno.Signal | null = null;
   #child: Deno.ChildProcess;
   #stdin?: WritableStreamDefaultWriter<Uint8Array>;
   #ended = false;
@@ -53,14 +58,10 @@ export class Program implements AsyncDisposable {
 
   constructor(command: string, args: string[], options: StartOptions = {}) {
     const { stdin = "null", cwd = ROOT, descriptors } = options;
-    if (descriptors) {
-      args = [
-        "-c",
-        `ulimit -n ${descriptors}; exec "$@"`,
-        "sh",
-        command,
-        ...args,
-      ];
+    const { shell = descriptors && `ulimit -n ${descriptors}; exec "$@"` } =
+      options;
+    if (shell) {
+      args = ["-c", shell, "sh", command, ...args];
       command = "sh";
     }
     this.#child = new Deno.Command(command, {
@@ -85,8 +86,9 @@ export class Program implements AsyncDisposable {
       this.#child.status,
       collect(this.#child.stdout, (text) => this.out += text),
       collect(this.#child.stderr, (text) => this.err += text),
-    ]).then(([{ code }]) => {
+    ]).then(([{ code, signal }]) => {
       this.#ended = true;
+      this.signal = signal;
       this.#wake.resolve();
       return { code, out: this.out, err: this.err };
     });
@@ -101,9 +103,10 @@ export class Program implements AsyncDisposable {
   async until<T>(
     condition: () => T | undefined | null | false,
     what: string,
+    patience = PATIENCE,
   ): Promise<T> {
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, PATIENCE);
+    const timer = setTimeout(late.resolve, patience);
     let over = false;
     late.promise.then(() => over = true);
     try {
@@ -198,13 +201,16 @@ export function start(
   );
 }
 
-/** Starts a server on a free port, and waits until it listens. */
+/** Starts a server on a free port, its input open, and waits until it listens. */
 export async function serve(
   script: string,
   args: string[] = [],
   options: StartOptions = {},
 ): Promise<Program & { address: string[] }> {
-  const program = start(script, ["--port", "0", ...args], options);
+  const program = start(script, ["--port", "0", ...args], {
+    stdin: "piped",
+    ...options,
+  });
   const port = await program.port().catch(async (error) => {
     await program[Symbol.asyncDispose]();
     throw error;
@@ -291,6 +297,21 @@ resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
   if (code !== 0) throw new Error(err);
 }
 
+/** Stops a server where it stands, all its threads, until SIGCONT (Linux only). */
+export async function hold(server: Program): Promise<void> {
+  server.kill("SIGSTOP");
+  const end = performance.now() + PATIENCE;
+  const threads = `/proc/${server.pid}/task`;
+  const stopped = () =>
+    [...Deno.readDirSync(threads)].every(({ name }) =>
+      /\) [Tt] /.test(Deno.readTextFileSync(`${threads}/${name}/stat`))
+    );
+  while (!stopped()) {
+    if (performance.now() > end) throw new Error("The server does not stop");
+    await new Promise(setImmediate);
+  }
+}
+
 /** Bytes of a text. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -309,6 +330,135 @@ export async function exchange(
   while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
   await conn.closeWrite();
   return await new Response(conn.readable).text();
+}
+
+/** Two ends of a TCP connection in this process. */
+export async function pair(): Promise<
+  Disposable & { client: Deno.TcpConn; server: Deno.TcpConn }
+> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const client = await Deno.connect({ hostname: "127.0.0.1", port });
+  const server = await listener.accept();
+  const close = () => [client, server].forEach((end) => end[Symbol.dispose]());
+  return { client, server, [Symbol.dispose]: close };
+}
+
+/** All that comes, or the name of the error that ends it. */
+export async function rest(conn: Deno.Conn): Promise<string> {
+  return await new Response(conn.readable).text().catch(({ name }) => name);
+}
+
+/** What a function of a script prints, when it is called in this process. */
+export async function printed(work: () => Promise<unknown>): Promise<string[]> {
+  const { log, error } = console, lines: string[] = [];
+  console.log = console.error = (line: string) => void lines.push(line);
+  try {
+    await work();
+  } finally {
+    Object.assign(console, { log, error });
+  }
+  return lines;
+}
+
+/** One end of a connection, in raw bytes; nothing is read until something is asked. */
+export class Peer implements AsyncDisposable {
+  /** All that has come so far. */
+  text = "";
+  #ended = false;
+  #wake = Promise.withResolvers<void>();
+  #closed: Promise<void>;
+
+  constructor(readonly socket: net.Socket) {
+    const decoder = new TextDecoder();
+    socket.setNoDelay(true);
+    socket.on("error", () => {}); // "close" follows.
+    socket.on("readable", () => this.#wake.resolve());
+    socket.on("end", () => this.#wake.resolve(void (this.#ended = true)));
+    this.#closed = new Promise((resolve) =>
+      socket.on("close", () => resolve())
+    );
+    this.#closed.then(() => this.#wake.resolve(void (this.#ended = true)));
+    this.#read = () => {
+      const data: Uint8Array | null = socket.read();
+      if (data) this.text += decoder.decode(data, { stream: true });
+      return data !== null;
+    };
+  }
+  #read: () => boolean;
+
+  /** Connects to a server on this machine. */
+  static async connect(port: number, host = "127.0.0.1"): Promise<Peer> {
+    const socket = net.connect({ port, host, allowHalfOpen: true });
+    await new Promise((resolve, reject) => {
+      socket.on("connect", resolve).on("error", reject);
+    });
+    return new Peer(socket);
+  }
+
+  /** Sends this; resolves when the kernel has taken it, or the connection is gone. */
+  async say(data: Uint8Array | string): Promise<void> {
+    await new Promise((resolve) => this.socket.write(data, resolve));
+  }
+
+  /** Sends one byte at a time. */
+  async drip(text: string): Promise<void> {
+    for (const byte of bytes(text)) {
+      await this.say(Uint8Array.of(byte));
+      await new Promise((resume) => setTimeout(resume, 1));
+    }
+  }
+
+  /** Ends this half of the stream, and returns all that came until the other ends. */
+  async end(): Promise<string> {
+    this.socket.end();
+    return await this.ended();
+  }
+
+  /** Waits for the end of what the other side sends, or for its reset. */
+  async ended(): Promise<string> {
+    await this.#until(() => this.#ended, "the end");
+    return this.text;
+  }
+
+  /** Waits until this has come. */
+  async hears(pattern: RegExp | string): Promise<void> {
+    await this.#until(
+      () =>
+        typeof pattern === "string"
+          ? this.text.includes(pattern)
+          : pattern.test(this.text),
+      pattern,
+    );
+  }
+
+  /** Closes with a reset. */
+  async reset(): Promise<void> {
+    this.socket.resetAndDestroy();
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.destroy();
+    await this.#closed;
+  }
+
+  async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
+    const limit = setTimeout(() => this.socket.destroy(), PATIENCE);
+    try {
+      while (true) {
+        this.#wake = Promise.withResolvers();
+        while (this.#read());
+        if (condition()) return;
+        if (this.#ended) {
+          throw new Error(`Ended before ${what}: ${this.text.slice(0, 500)}`);
+        }
+        await this.#wake.promise;
+      }
+    } finally {
+      clearTimeout(limit);
+    }
+  }
 }
 
 /**
