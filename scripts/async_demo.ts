@@ -14,24 +14,11 @@
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { cyan, green, setColorEnabled } from "jsr:@std/fmt@^1.0.0/colors";
 
-const HELP = "Usage : async_demo.ts [--help]";
+/** A request and its answer, as far as waiting goes. */
+export type Task = [name: string, milliseconds: number];
 
 /** When a task began and ended, in milliseconds since the first one began. */
-export interface Span {
-  name: string;
-  start: number;
-  end: number;
-}
-
-/** A request and its answer, as far as waiting goes. */
-type Task = [name: string, milliseconds: number];
-
-/** Waits as a program waits for a server: the thread is free meanwhile. */
-async function request([name, ms]: Task, origin: number): Promise<Span> {
-  const start = performance.now() - origin;
-  await new Promise((resume) => setTimeout(resume, ms));
-  return { name, start, end: performance.now() - origin };
-}
+export type Span = { name: string; start: number; end: number };
 
 /** One after the other: the waits add up. */
 export async function sequential(tasks: Task[]): Promise<Span[]> {
@@ -45,6 +32,13 @@ export async function sequential(tasks: Task[]): Promise<Span[]> {
 export async function concurrent(tasks: Task[]): Promise<Span[]> {
   const origin = performance.now();
   return await Promise.all(tasks.map((task) => request(task, origin)));
+}
+
+/** Waits as a program waits for a server: the thread is free meanwhile. */
+async function request([name, ms]: Task, origin: number): Promise<Span> {
+  const start = performance.now() - origin;
+  await new Promise((resume) => setTimeout(resume, ms));
+  return { name, start, end: performance.now() - origin };
 }
 
 /**
@@ -64,18 +58,12 @@ export function draw(spans: Span[], scale: number): string[] {
 async function main(): Promise<void> {
   const { help } = parseArgs(Deno.args, {
     boolean: ["help"],
-    unknown: (arg) => {
-      console.error(`"${arg}" : argument inconnu. ${HELP}`);
-      Deno.exit(2);
+    unknown: (argument) => {
+      throw new Error(`argument inconnu : ${argument} (voir --help)`);
     },
   });
-  if (help) return console.log(HELP);
-  const stop = () => Deno.exit(0);
-  Deno.addSignalListener("SIGINT", stop);
-  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  if (help) return console.log("Option : --help");
   setColorEnabled(Deno.stdout.isTerminal());
-
   const tasks: Task[] = [["A", 600], ["B", 300], ["C", 450]];
   console.log("Synchrone : on attend la fin de A pour commencer B");
   const one = await sequential(tasks);
@@ -83,12 +71,16 @@ async function main(): Promise<void> {
   console.log("Asynchrone : on commence tout, on reprend ce qui est prêt");
   const all = await concurrent(tasks);
   for (const line of draw(all, 30)) console.log(green(line));
-  const [before, after] = [one, all].map((spans) =>
-    Math.round(Math.max(...spans.map((span) => span.end)))
-  );
+  const before = Math.round(Math.max(...one.map(({ end }) => end)));
+  const after = Math.round(Math.max(...all.map(({ end }) => end)));
   console.log(
     `Les trois attentes : ${before} ms à la suite, ${after} ms ensemble`,
   );
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main().catch((error) => {
+    console.error(`${error}`);
+    Deno.exit(1);
+  });
+}

@@ -1,135 +1,108 @@
 #!/usr/bin/env -S deno run --unstable-net --allow-net
 /**
- * UDP client, one message and its answer: section 1, DGRAM beside STREAM.
+ * UDP client, one message and its answer: section 1, DGRAM and STREAM.
  *
- * That a datagram was lost, or that nobody is there, shows in silence alone
- * (unless the socket is connected to its peer, which Deno does not offer). So the
- * client sends again, waits longer each time, and gives up. The server may thus
- * see a message twice: asking twice must do no harm.
+ * A lost datagram, or an absent server, shows only as silence. So the client sends
+ * again, waits longer each time, and gives up. The server may thus see a message
+ * twice: asking twice must do no harm.
  *
  * @run deno run --unstable-net --allow-net scripts/udp_client.ts
  */
-import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
+import { isUtf8 } from "node:buffer";
 import { lookup } from "node:dns/promises";
-import { printable, Refusal } from "./encoding.ts";
-
-const HELP = "Usage : udp_client.ts [MESSAGE] [--host 127.0.0.1]" +
-  " [--port 50000] [--timeout 5 (secondes)] [--help]";
+import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
+import { encode, printable, Refusal } from "./encoding.ts";
 
 /**
- * Sends a message, again after 1 s, 3 s, 7 s… (RFC 8085, 3.1.1), until the answer
- * is there.
+ * Sends a message, again after 1 s and 3 s (RFC 8085), and waits for the answer.
  *
- * @param timeout Seconds to wait for the answer, all tries together.
- * @throws {Deno.errors.TimedOut} If none comes in time.
+ * @param server Its IP address, in the usual form, and its port.
+ * @param limit Milliseconds for all of it.
+ * @throws {Deno.errors.TimedOut} If no answer comes in time.
  * @throws {Refusal} If the answer is not UTF-8.
  */
 export async function ask(
-  socket: Deno.DatagramConn,
   server: Deno.NetAddr,
   message: string,
-  timeout = 5,
+  limit = 5000,
 ): Promise<string> {
-  const request = new TextEncoder().encode(message);
-  const { promise: failure, reject } = Promise.withResolvers<never>();
-  const late = () => reject(new Deno.errors.TimedOut());
-  const limit = setTimeout(late, timeout * 1000);
-  let wait = 1000, again: ReturnType<typeof setTimeout> | undefined;
-  const send = () => {
-    socket.send(request, server).catch(reject);
-    again = setTimeout(send, wait);
-    wait *= 2;
-  };
-  send();
+  const request = encode(message, true);
+  // Any address and any free port of our own: the answer comes back to them.
+  const hostname = server.hostname.includes(":") ? "::" : "0.0.0.0";
+  const socket = Deno.listenDatagram({ hostname, port: 0, transport: "udp" });
+  const late = AbortSignal.timeout(limit);
+  const close = () => socket.close();
+  // Closing is the only way to cancel a pending receive.
+  late.addEventListener("abort", close);
+  // A repetition that fails is one more lost datagram.
+  const repeat = () => socket.send(request, server).catch(() => {});
+  const timers = [setTimeout(repeat, 1000), setTimeout(repeat, 3000)];
+  const nobody = `aucune réponse de ${address(server)}`;
+  let problem = `${nobody} : le serveur est-il lancé ?`;
   try {
+    await socket.send(request, server);
+    // Room for the longest datagram: what does not fit would be lost in silence.
     const buffer = new Uint8Array(65535);
     while (true) {
-      const [bytes, from] = await Promise.race([
-        socket.receive(buffer),
-        failure,
-      ]);
+      const [bytes, sender] = await socket.receive(buffer);
+      const from = address(sender as Deno.NetAddr);
       // Anyone can send to this port: only the server's answer counts.
-      const { hostname, port } = from as Deno.NetAddr;
-      if (hostname !== server.hostname || port !== server.port) continue;
-      return decode(bytes);
+      if (from !== address(server)) {
+        problem =
+          `${nobody} ; une réponse est venue d'une autre adresse, ${from}`;
+        continue;
+      }
+      if (!isUtf8(bytes)) throw new Refusal("la réponse n'est pas de l'UTF-8");
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     }
+  } catch (error) {
+    throw late.aborted ? new Deno.errors.TimedOut(problem) : error;
   } finally {
-    clearTimeout(limit);
-    clearTimeout(again);
+    for (const timer of timers) clearTimeout(timer);
+    late.removeEventListener("abort", close);
+    if (!late.aborted) socket.close();
   }
 }
 
-function decode(bytes: Uint8Array): string {
-  try {
-    const exact = { fatal: true, ignoreBOM: true };
-    return new TextDecoder("utf-8", exact).decode(bytes);
-  } catch {
-    throw new Refusal("Réponse refusée : ce n'est pas de l'UTF-8");
-  }
-}
-
-function exit(code: number, problem: string): never {
-  console.error(problem);
-  Deno.exit(code);
+function address({ hostname, port }: Deno.NetAddr): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 async function main(): Promise<void> {
-  const words: string[] = []; // As they are: parseArgs makes 007 a number.
-  const { host, help, ...args } = parseArgs(Deno.args, {
+  const { host, port, help, _: words } = parseArgs(Deno.args, {
     boolean: ["help"],
-    string: ["host", "port", "timeout"],
-    default: { host: "127.0.0.1", port: "50000", timeout: "5" },
-    unknown: (arg, key) => {
-      if (key) exit(2, `"${arg}" : argument inconnu. ${HELP}`);
-      words.push(arg);
-      return false;
+    string: ["host", "port", "_"],
+    default: { host: "127.0.0.1", port: "50000" },
+    unknown: (argument, option) => {
+      if (!option) return; // A word of the message.
+      throw new Error(`option inconnue : ${argument} (voir --help)`);
     },
   });
-  if (help) return console.log(HELP);
-  const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
-  const timeout = Number(args.timeout);
-  words.push(...args._.map(String)); // What follows "--".
-  const [message = "Bonjour, je suis le client", extra] = words;
-  if (extra !== undefined) {
-    exit(2, `Un seul message, entre guillemets : "${message} ${extra} …"`);
-  }
-  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
-  if (!(timeout >= 0.1 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
-  }
+  if (help) return console.log("Options : [MESSAGE] --host, --port");
   if (!("listenDatagram" in Deno)) {
-    exit(1, "Pas d'UDP : ajoutez --unstable-net");
+    throw new Error("pas d'UDP : ajoutez --unstable-net");
   }
-  const stop = () => Deno.exit(0);
-  Deno.addSignalListener("SIGINT", stop);
-  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
-  try {
-    // The answer will come from an address, whatever name was asked for.
-    const { address, family } = await lookup(host.replace(/^\[(.*)\]$/, "$1"));
-    // IPv6 addresses have several spellings: use the one that `receive` reports.
-    const hostname = family === 6
-      ? new URL(`http://[${address}]`).hostname.slice(1, -1)
-      : address;
-    const any = family === 6 ? "::" : "0.0.0.0", transport = "udp";
-    const socket = Deno.listenDatagram({ hostname: any, port: 0, transport });
-    const server: Deno.NetAddr = { hostname, port, transport };
-    try {
-      console.log(printable(await ask(socket, server, message, timeout)));
-    } finally {
-      socket.close();
-    }
-  } catch (error) {
-    const { name, message, code } = error as Error & { code?: string };
-    const advice: Record<string, string> = {
-      TimedOut: `aucune réponse en ${timeout} s : le serveur est-il lancé ?`,
-      EMSGSIZE: "message trop long : 65507 octets au plus par datagramme",
-      ENOTFOUND: "hôte inconnu : vérifiez --host",
-      NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
-    };
-    exit(1, `${host} port ${port} : ${advice[code ?? name] ?? message}`);
+  const to = Number(port);
+  // Deno does not check this one: for 70000, it would send to 4464.
+  if (!(to >= 1 && to <= 65535)) throw new RangeError(`Invalid port: ${port}`);
+  if (host === "") throw new Error("--host est vide");
+  const message = words.join(" ") || "Bonjour, je suis le client";
+  // Answers are known by their sender's IP address: look up what the host's is.
+  const found = await lookup(host.replace(/^\[|\]$/g, ""));
+  let hostname = found.address;
+  if (found.family === 6) {
+    // A URL writes an IPv6 address in its usual form.
+    hostname = new URL(`http://[${hostname}]`).hostname.slice(1, -1);
   }
+  const server: Deno.NetAddr = { hostname, port: to, transport: "udp" };
+  const answer = await ask(server, message);
+  console.log(printable(answer));
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main().catch((error) => {
+    const forbidden = error.message.startsWith("getaddrinfo EPERM");
+    console.error(`${error}${forbidden ? " : ajoutez --allow-net" : ""}`);
+    Deno.exit(1);
+  });
+}
