@@ -20,8 +20,11 @@ import {
 
 type Colour = (text: string) => string;
 
+/** The scripts that are running. None may outlive the demo, however it ends. */
+const running = new Set<Deno.ChildProcess>();
+
 /** A script on the stage: it speaks its lines, and is told what to type. */
-class Actor implements AsyncDisposable {
+class Actor {
   #child: Deno.ChildProcess;
   #keyboard: WritableStreamDefaultWriter<Uint8Array>;
   #exit: Promise<number>;
@@ -45,14 +48,20 @@ class Actor implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    running.add(this.#child);
     this.#keyboard = this.#child.stdin.getWriter();
+    this.#exit = this.#play();
+  }
+
+  /** Shows all that it says, and gives the code that it ends with. */
+  async #play(): Promise<number> {
     const { stdout, stderr, status } = this.#child;
-    this.#exit = Promise.all([status, this.#speak(stdout), this.#speak(stderr)])
-      .then(([{ code }]) => {
-        this.#over = true;
-        this.#wake.resolve();
-        return code;
-      });
+    status.then(() => running.delete(this.#child));
+    await Promise.all([this.#speak(stdout), this.#speak(stderr)]);
+    const { code } = await status;
+    this.#over = true;
+    this.#wake.resolve();
+    return code;
   }
 
   #show(line: string): void {
@@ -83,9 +92,8 @@ class Actor implements AsyncDisposable {
   /** Waits for a line with this text, and returns it. */
   async says(text: string): Promise<string> {
     while (true) {
-      for (let line; (line = this.#said.shift()) !== undefined;) {
-        if (line.includes(text)) return line;
-      }
+      const index = this.#said.findIndex((line) => line.includes(text));
+      if (index >= 0) return this.#said.splice(0, index + 1)[index];
       const problem = `n'a pas dit « ${text} »`;
       if (this.#over) throw new Error(`${this.role} ${problem}`);
       this.#wake = Promise.withResolvers();
@@ -117,12 +125,6 @@ class Actor implements AsyncDisposable {
     // On Windows this is no request: the process just ends, with another code.
     if (Deno.build.os !== "windows") await this.leaves();
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) this.#child.kill("SIGKILL");
-    await this.#keyboard.close().catch(() => {});
-    await this.#exit;
-  }
 }
 
 /** Starts a server on a free port. */
@@ -130,21 +132,15 @@ const server = (script: string, ...args: string[]) =>
   new Actor("serveur", cyan, script, "--port", "0", ...args);
 
 /** Plays a script that needs no partner. */
-async function alone(
-  role: string,
-  colour: Colour,
-  script: string,
-  args: string[],
-) {
-  await using actor = new Actor(role, colour, script, ...args);
-  await actor.leaves();
+async function alone(...cast: ConstructorParameters<typeof Actor>) {
+  await new Actor(...cast).leaves();
 }
 
 /** Plays a client that asks one question of a server. */
 async function question(serverScript: string, clientScript: string) {
-  await using serveur = server(serverScript);
+  const serveur = server(serverScript);
   const address = await serveur.ready();
-  await using client = new Actor("client", green, clientScript, ...address);
+  const client = new Actor("client", green, clientScript, ...address);
   await client.says("Bonjour, je suis le serveur");
   await client.leaves();
   await serveur.says("Bonjour");
@@ -153,7 +149,7 @@ async function question(serverScript: string, clientScript: string) {
 
 /** A web page, asked for as a browser does. */
 async function page() {
-  await using serveur = server("web_server", "--root", "scripts");
+  const serveur = server("web_server", "--root", "scripts");
   const port = (await serveur.ready())[1];
   const { status, headers, body } = await fetch(
     `http://127.0.0.1:${port}/web_server.ts`,
@@ -169,9 +165,9 @@ async function page() {
 
 /** The chat, played by both sides. */
 async function chat() {
-  await using serveur = server("p2p_server");
+  const serveur = server("p2p_server");
   const address = await serveur.ready();
-  await using client = new Actor("client", green, "p2p_client", ...address);
+  const client = new Actor("client", green, "p2p_client", ...address);
   await client.says("Vous êtes connecté au serveur");
   await client.types("Bonjour ! Je peux parler deux fois de suite :");
   await client.types("tu me reçois ?");
@@ -187,7 +183,7 @@ async function chat() {
 
 /** Three clients at once. */
 async function crowd() {
-  await using serveur = server("multithread_server", "--threads", "2");
+  const serveur = server("multithread_server", "--threads", "2");
   const address = await serveur.ready();
   const clients = ["A", "B", "C"].map((name, i) =>
     new Actor(
@@ -202,7 +198,6 @@ async function crowd() {
   for (const client of clients) await client.says("Message reçu");
   for (const client of clients) await client.types("FIN");
   for (const client of clients) await client.leaves();
-  for (const client of clients) await client[Symbol.asyncDispose]();
   await serveur.stops();
 }
 
@@ -211,7 +206,7 @@ const SCENES: [section: string, scripts: string, play: () => Promise<void>][] =
     [
       "Synchrone et asynchrone",
       "async_demo.ts",
-      () => alone("attente", magenta, "async_demo", []),
+      () => alone("attente", magenta, "async_demo"),
     ],
     [
       "1) Les sockets : DGRAM, c'est-à-dire UDP",
@@ -234,10 +229,8 @@ const SCENES: [section: string, scripts: string, play: () => Promise<void>][] =
       "4') Le multithread",
       "threads_demo.ts",
       async () => {
-        await alone("threads", magenta, "threads_demo", []);
-        const most = String(Math.min(4, navigator.hardwareConcurrency));
-        const work = ["--work", "--threads", most];
-        await alone("threads", magenta, "threads_demo", work);
+        await alone("threads", magenta, "threads_demo");
+        await alone("threads", magenta, "threads_demo", "--work");
       },
     ],
     [
@@ -247,15 +240,40 @@ const SCENES: [section: string, scripts: string, play: () => Promise<void>][] =
     ],
   ];
 
+/** Ends the scripts that are running. */
+function endAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+// Windows knows SIGINT alone of these.
+const signals: Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+for (const signal of signals) {
+  Deno.addSignalListener(signal, function end() {
+    endAll();
+    // Without its listener, the signal does what it would have done.
+    Deno.removeSignalListener(signal, end);
+    Deno.kill(Deno.pid, signal);
+  });
+}
+// Such as a line that cannot be shown, on a full disk.
+addEventListener("unhandledrejection", ({ reason }) => {
+  endAll();
+  console.error(`${reason}`);
+  Deno.exit(1);
+});
+
 setColorEnabled(Deno.stdout.isTerminal());
-console.log(dim("⌨ : ce qui est tapé au clavier"));
 try {
+  console.log(dim("⌨ : ce qui est tapé au clavier"));
   for (const [section, scripts, play] of SCENES) {
     console.log(`\n${bold(section)} ${dim(`— ${scripts}`)}`);
     await play();
   }
   console.log(green("\n✓ Chaque script a joué son rôle."));
 } catch (error) {
+  endAll();
   console.error(red(`\n✗ ${(error as Error).message}`));
   Deno.exitCode = 1;
 }
