@@ -16,6 +16,8 @@ import { setColorEnabled } from "@std/fmt/colors";
 import { chart } from "./chart.ts";
 import { endAll, output } from "./measure.ts";
 import {
+  BARE,
+  bareLoop,
   findTools,
   generator,
   LIMIT,
@@ -130,6 +132,11 @@ async function measure(
   const { "Python threads": threads } = peers;
   const naive = "Python, two writes";
   const steps: Record<string, () => Promise<Report["results"]>> = {
+    "lock-step": () => {
+      // It answers reads, not lines: so it can only be asked one at a time.
+      const all = { ...peers, [BARE]: bareLoop() };
+      return measureLoads(context, "lock-step", all, CASES["lock-step"]);
+    },
     memory: () => measureMemory(context, peers),
     "start-up": () => measureStartUp(context, found, peers),
     threads: async () => {

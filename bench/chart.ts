@@ -33,6 +33,7 @@ const TEXT = {
     pipelined: "500 messages à la fois, 16 clients",
     cores: "cœurs",
     names: {
+      "Deno, bare loop": "Deno, boucle nue",
       "Deno, by lines": "Deno, par lignes",
       "Deno, by streams": "Deno, par flux",
       "Python threads": "Python, threads",

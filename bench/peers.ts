@@ -154,14 +154,12 @@ export async function linePeers(
   folder: string,
 ): Promise<Peers> {
   const { cc, python3, node } = commands;
-  const options = ["--port", "0", "--quiet", "--max-clients", "1000000"];
+  const options = ["--port", "0", "--quiet"];
   // One thread, as the others have: two are compared under "threads".
   const peers: Peers = { [OURS]: script(OURS, ...options, "--threads", "1") };
-  const deno: Command = [Deno.execPath(), "run", "--no-config"];
-  deno.push("--allow-net=127.0.0.1");
   // Not fair, and not meant to be: what a first attempt in Deno costs.
-  peers["Deno, by lines"] = [...deno, here("peers/lines.ts")];
-  peers["Deno, by streams"] = [...deno, here("peers/streams.ts")];
+  peers["Deno, by lines"] = denoPeer("lines.ts");
+  peers["Deno, by streams"] = denoPeer("streams.ts");
   if (python3) {
     peers["Python threads"] = [...python3, here("peers/threads.py")];
     peers["Python asyncio"] = [...python3, here("peers/asyncio_server.py")];
@@ -176,6 +174,17 @@ export async function linePeers(
     }
   }
   return peers;
+}
+
+/** A loop of `conn.read` and `conn.write`: the least that a message costs in Deno. */
+export const BARE = "Deno, bare loop";
+
+/** The command of the bare loop. */
+export const bareLoop = () => denoPeer("bare.ts");
+
+function denoPeer(file: string): Command {
+  const flags = ["--no-config", "--allow-net=127.0.0.1"];
+  return [Deno.execPath(), "run", ...flags, here(`peers/${file}`)];
 }
 
 /** The load generator, and what to call it: `load.c`, or else `load.ts`. */
