@@ -2,9 +2,8 @@
 /**
  * Web server for the files of a folder: section 4, web server.
  *
- * HTTP is text on a TCP connection: `Deno.serve` speaks it, `serveFile` sends files.
- * What is left is to decide what may be seen. On the Internet, put nginx or Caddy in
- * front: there is no TLS here, and no time limit for headers that never end.
+ * `Deno.serve` speaks HTTP, text on TCP. What is left is to decide what may be seen.
+ * On the Internet, put nginx in front, for TLS and against headers that never end.
  *
  * @run deno run --allow-net --allow-read scripts/web_server.ts
  */
@@ -13,7 +12,7 @@ import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { serveDir, serveFile } from "jsr:@std/http@^1.0.0/file-server";
 import { printable } from "./encoding.ts";
 
-/** Serves `root` until `stop` aborts, then for `limit` ms what has begun. */
+/** Serves `root` until `stop` aborts; what has begun then has `limit` ms more. */
 export async function serve(
   root: string,
   { hostname, port }: { hostname: string; port: number },
@@ -25,14 +24,14 @@ export async function serve(
       const begin = performance.now();
       const path = URL.parse(request.url)?.pathname ?? request.url;
       const what = `${address(info.remoteAddr)} ${request.method} ${path}`;
-      const response = await handle(request, root, name)
-        .catch(() => refuse(503, "Illisible")); // As without a file descriptor.
+      const response = await handle(request, root, ownName)
+        .catch(() => refuse(503, "Illisible")); // Perhaps no descriptor is free.
       const { status, headers } = response;
-      const size = headers.get("Content-Length") ?? // A list or a refusal:
+      const size = headers.get("Content-Length") ?? // A listing, a refusal:
         (await response.clone().bytes()).length;
       if (response.body) headers.set("Content-Length", `${size}`);
-      headers.set("Cache-Control", "no-cache"); // Has it changed? Ask each time.
-      headers.set("X-Content-Type-Options", "nosniff"); // No text is a program.
+      headers.set("Cache-Control", "no-cache"); // Ask each time.
+      headers.set("X-Content-Type-Options", "nosniff"); // Do not guess.
       info.completed.finally(() => {
         const ms = Math.round(performance.now() - begin);
         console.log(printable(`${what} ${status} ${size} octets ${ms} ms`));
@@ -42,7 +41,7 @@ export async function serve(
   const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
   const stopped = new Promise((done) => stop.addEventListener("abort", done));
   let server: ReturnType<typeof listen> | undefined = listen();
-  const name: string = isLoopback(server.addr.hostname) ? hostname : "";
+  const ownName: string = isLoopback(server.addr.hostname) ? hostname : "";
   port = server.addr.port;
   const where = `http://${address(server.addr)}/ (dossier ${printable(root)})`;
   console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
@@ -61,23 +60,23 @@ export async function serve(
 }
 
 /**
- * Answers with what may be seen of `root` (absolute, without links). With a `name`,
- * that and loopback's alone will do: an evil page's could lead here (DNS rebinding).
+ * Answers with what may be seen of `root` (absolute, without links). With `ownName`,
+ * only this and loopback's names are served: others are an attack (DNS rebinding).
  */
 export async function handle(
   request: Request,
   root: string,
-  name = "",
+  ownName = "",
 ): Promise<Response> {
   const { method, headers } = request;
   const url = URL.parse(request.url);
   if (!url) return refuse(400, "Requête mal formée");
-  const known = url.hostname === name.toLowerCase() || isLoopback(url.hostname);
-  if (name && !known) return refuse(421, "Ce serveur a un autre nom");
+  const known = url.hostname === ownName || isLoopback(url.hostname);
+  if (ownName && !known) return refuse(421, "Ce serveur a un autre nom");
   const isRead = method === "GET" || method === "HEAD";
   if (!isRead) return refuse(405, "Méthode refusée", { Allow: "GET, HEAD" });
-  // serveFile does not look whether a part belongs to the same file (RFC 9110, 13.1):
-  // send all of it. And HEAD is a GET here, whose body Deno leaves out.
+  // serveFile never compares a part with the file's version (RFC 9110, 13.1): send
+  // the whole. HEAD becomes a GET, of which Deno leaves out the body.
   const conditions = ["If-Range", "If-Match", "If-Unmodified-Since"];
   if (method === "HEAD" || conditions.some((name) => headers.has(name))) {
     request = new Request(url, { headers });
@@ -87,7 +86,7 @@ export async function handle(
   if (!found) return refuse(404, "Introuvable");
   if (found.fileInfo.isFile) return serveFile(request, found.real, found);
   if (!url.pathname.endsWith("/")) {
-    // Relative: right behind a TLS front too, and never on another host.
+    // Relative: this is right behind a front with TLS, and leads to no other host.
     const Location = `./${url.pathname.split("/").at(-1)}/${url.search}`;
     return refuse(301, "Un dossier", { Location });
   }
@@ -96,7 +95,7 @@ export async function handle(
   return serveDir(request, { fsRoot: root, showDirListing: true, quiet: true });
 }
 
-/** Finds what a path leads to in `root`. `Sync`: to change threads takes longer. */
+/** Finds what a path leads to in `root`. `Sync` saves the change of threads. */
 function find(root: string, pathname: string) {
   const isHidden = (name: string) => /^\.(?!well-known$)/.test(name); // `..` too
   try {
@@ -108,9 +107,9 @@ function find(root: string, pathname: string) {
     if (isAbsolute(inside) || inside.split(sep).some(isHidden)) return;
     const fileInfo = Deno.statSync(real);
     if (fileInfo.isFile && path.endsWith("/")) return;
-    // To open a FIFO would wait for ever. (A link put here after this is followed.)
+    // No FIFO: to open it would wait for ever. (A link made after this is followed.)
     if (fileInfo.isFile || fileInfo.isDirectory) return { real, fileInfo };
-  } catch { /* As `/100%`; not there, not ours to read, a loop of links. */ }
+  } catch { /* Not there, not ours to read, a loop of links, a bad escape. */ }
 }
 
 const refuse = (status: number, reason: string, headers = {}) =>
@@ -131,20 +130,21 @@ async function main(): Promise<void> {
   });
   if (help) return console.log("Options : --host, --port, --root");
   const stop = new AbortController();
+  // A second signal ends it at once. Windows has no SIGTERM.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
-  Deno.addSignalListener("SIGINT", onSignal); // Windows has no SIGTERM.
+  Deno.addSignalListener("SIGINT", onSignal);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
-  Deno.readDirSync(root); // Throws what is wrong, if it is no folder to read.
-  const folder = await Deno.realPath(root);
-  await serve(folder, { hostname: host, port: Number(port) }, stop.signal);
+  Deno.readDirSync(root); // Throws if it is no folder, or may not be read.
+  const at = { hostname: host.toLowerCase(), port: Number(port) }; // As in URLs.
+  await serve(await Deno.realPath(root), at, stop.signal);
   console.log("Serveur arrêté");
   Deno.exit(0); // Whatever a stalled client still holds open.
 }
 
 if (import.meta.main) {
   await main().catch((error) => {
-    const taken = error.name === "AddrInUse" ? " : essayez --port 8089" : "";
-    console.error(`${error}${taken}`);
+    const hint = error.name === "AddrInUse" ? " : essayez --port 8089" : "";
+    console.error(`${error}${hint}`);
     Deno.exit(1);
   });
 }

@@ -198,7 +198,9 @@ Deno.test("the spaces of French stand in its prose, and nowhere else", async () 
     assertEquals(code, "f ? '« i »' : j;");
     assertEquals(shell, "echo k ; l\nm : n");
   }
-  assert(!/[\u00A0\u202F]/.test(page.en), "not in English");
+  // What the scripts print, in terminals, stays French.
+  const english = page.en.replace(/<pre.*?<\/pre>/gs, "");
+  assert(!/[\u00A0\u202F]/.test(english), "not in English");
 });
 
 for (
@@ -343,7 +345,7 @@ Deno.test("web passes on what its server says of a port in use", async () => {
   await using program = web("--port", `${listener.addr.port}`);
   const { code, err } = await program.end();
   assertEquals(code, 1);
-  assertMatch(err, /^Port \d+ déjà utilisé.*\n$/);
+  assertMatch(err, /^.*--port.*\n$/);
 });
 
 testWith(

@@ -1,0 +1,52 @@
+"""TCP chat, the side that connects: section 5, beside scripts/p2p_client.ts."""
+import argparse, select, signal, socket, sys
+
+MAX_LINE = 64 * 1024  # The longest message in bytes, its "\n" included.
+KEYBOARD = open(0, "rb", buffering=0)  # Unbuffered: select sees all that is typed.
+
+def chat(conn):
+    """Both sides may speak at any time: `select` says which of them has."""
+    inputs, data = [conn, KEYBOARD], b""  # (On Windows, it cannot watch a keyboard.)
+    while True:
+        ready, _, _ = select.select(inputs, [], [])
+        if KEYBOARD in ready:
+            line = KEYBOARD.readline()
+            conn.sendall(line)  # `send` may take a part only.
+            if not line or line.strip().upper() == b"FIN":
+                conn.shutdown(socket.SHUT_WR)  # All is said; but the server may answer.
+                inputs = [conn]
+        if conn in ready:
+            part = conn.recv(MAX_LINE - len(data))
+            if not part and not data:
+                return
+            *lines, data = (data + (part or b"\n")).split(b"\n")  # Its end ends a line.
+            if len(data) == MAX_LINE:
+                raise ValueError(f"plus de {MAX_LINE} octets")
+            for line in lines:
+                text = line.removesuffix(b"\r").decode()
+                print("Serveur >>", "".join(filter(str.isprintable, text)))
+                if text.strip().upper() == "FIN":
+                    return conn.sendall("Au revoir\n".encode())
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.error = sys.exit  # Wrong usage is one line on stderr, as all trouble is.
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=50000)
+    args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # Also in a file.
+    # Some hosts never answer: 5 s are enough to connect. `with` closes in any case.
+    with socket.create_connection((args.host, args.port), timeout=5) as conn:
+        print("CONNEXION ÉTABLIE AVEC LE SERVEUR")
+        conn.settimeout(10)  # For a server that does not read.
+        chat(conn)
+    print("CONNEXION INTERROMPUE")
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ConnectionRefusedError as error:
+        sys.exit(f"ConnectionRefusedError: {error} : lancez d'abord le serveur")
+    except (OSError, ValueError, OverflowError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
