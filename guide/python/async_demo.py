@@ -31,7 +31,9 @@ def draw(spans):
     return max(end for _, _, end in spans)
 
 def main():
-    argparse.ArgumentParser().parse_args()  # --help.
+    parser = argparse.ArgumentParser()
+    parser.error = sys.exit  # Wrong usage is one line on stderr, as all trouble is.
+    parser.parse_args()
     tasks = [("A", 600), ("B", 300), ("C", 450)]
     print("Synchrone : on attend la fin de A pour commencer B")
     before = draw(asyncio.run(sequential(tasks)))

@@ -26,9 +26,7 @@ class ClientSocket(contextlib.AbstractContextManager):  # It can be used in `wit
         self.conn.close()
 
 def messages(reader):
-    """Yields the messages: lines of UTF-8. What is left at the end is the last."""
-    # `iter` calls readline until it returns b"": the stream has ended.
-    for line in iter(lambda: reader.readline(MAX_LINE), b""):
+    for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             raise ValueError(f"plus de {MAX_LINE} octets")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()

@@ -24,8 +24,7 @@ def converse(conn):
             print("".join(filter(str.isprintable, answer)))  # Without escapes.
 
 def messages(reader):
-    """Yields the messages: lines of UTF-8. What is left at the end is the last."""
-    for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until it brings b"".
+    for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             raise ValueError(f"plus de {MAX_LINE} octets")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()

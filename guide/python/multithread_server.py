@@ -16,24 +16,24 @@ def talk(conn, address):
     name = "%s:%d [%s]" % (*address, threading.current_thread().name)
     last_word = ""
     with conn, conn.makefile("rb") as reader, contextlib.suppress(OSError):
-        print(f"Instance de serveur prête pour {name}")
+        print(f"Instance de serveur prête pour {name}\n", end="")  # In one write.
         try:
             conn.settimeout(300)  # For a client that is silent, or does not read.
             for message in messages(reader):
                 text = "".join(filter(str.isprintable, message))  # Without escapes.
-                print(f"Message reçu du client {name} : {text}")
+                print(f"Message reçu du client {name} : {text}\n", end="")
                 conn.sendall("Message reçu\n".encode())  # `send` may take a part only.
                 if message.strip().upper() == "FIN":
                     break
         except (OSError, ValueError) as error:  # It costs this client, and no other.
             last_word = f"Message refusé : {error}\n"
-        print(f"Connexion fermée avec {name}", last_word.rstrip())
+        print(f"Connexion fermée avec {name} {last_word.strip()}\n", end="")
         conn.sendall(last_word.encode())
         conn.shutdown(socket.SHUT_WR)  # To close on unread bytes resets it all.
         conn.recv(MAX_LINE)
 
 def messages(reader):
-    for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until it brings b"".
+    for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             raise ValueError(f"plus de {MAX_LINE} octets")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()

@@ -8,7 +8,7 @@ import argparse, concurrent.futures, os, signal, sys, threading, time
 def compteur(nom):
     """The course's counter."""
     for i in range(3):
-        print(f"{nom} : {i}")
+        print(f"{nom} : {i}\n", end="")  # One write: the lines of two must not mix.
         time.sleep(0.1)  # Waits without the GIL: the other thread counts meanwhile.
 
 def count_primes(begin):

@@ -7,7 +7,8 @@ import argparse, signal, socket, sys
 
 def ask(host, port, message):
     """Sends a message, again after 1 s and 3 s, and waits 5 s in all for the answer."""
-    family, kind, _, _, server = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, kind, _, _, server = found[0]
     with socket.socket(family, kind) as client:
         # No connection: the kernel now drops what others than the server send, and
         # reports, where it can (ICMP), that nobody listens on that port.

@@ -20,8 +20,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             parts = os.path.relpath(path, self.directory).split(os.sep)
         except ValueError:  # A NUL in the path.
             return self.send_error(400, "Requête mal formée")
-        # Hidden: a dotfile; so is what lies outside, with its `..`. No FIFO: to open it
-        # would wait. No list of a folder: http.server's shows hidden names.
+        # What lies outside begins with `..`. (Lists of folders would show hidden names.)
         if any(part.startswith(".") for part in parts) or not os.path.isfile(path):
             return self.send_error(404, "Introuvable")
         return super().send_head()
@@ -34,6 +33,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     def verify_request(self, *_):
         return threading.active_count() <= 200  # A thread for each costs memory.
+
     def handle_error(self, *_):
         print(f"Client perdu : {sys.exception()}", file=sys.stderr)  # No traceback.
 

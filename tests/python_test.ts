@@ -1,0 +1,276 @@
+/**
+ * The Python programs of the guide, each with its partner in Deno, both ways.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exchange, Peer, Program, python } from "./harness.ts";
+import { ROOT, start, type StartOptions, testWith } from "./harness.ts";
+
+const PROGRAMS = [...Deno.readDirSync(ROOT + "guide/python")]
+  .map(({ name }) => name).filter((name) => name.endsWith(".py")).sort();
+
+/** Starts a Python program of the guide, as `start` does a script. */
+function startPython(name: string, args: string[], options?: StartOptions) {
+  return new Program("python3", [`guide/python/${name}.py`, ...args], options);
+}
+
+const LANGUAGES = { Deno: start, Python: startPython };
+type Language = keyof typeof LANGUAGES;
+
+/** Starts a server on a free port, with somebody at its keyboard. */
+async function serve(language: Language, name: string, ...args: string[]) {
+  const options = { stdin: "piped" } as const;
+  const server = LANGUAGES[language](name, ["--port", "0", ...args], options);
+  const port = await server.port().catch(async (error) => {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  });
+  return Object.assign(server, { address: ["--port", `${port}`] });
+}
+
+const PAIRS = [
+  {
+    server: "server_simple",
+    client: "client_simple",
+    typed: "",
+    log:
+      /^Serveur prêt.*\nClient connecté.*\nBonjour, je suis le client\nConnexion fermée\n/,
+    shown:
+      /^Connecté au serveur\nBonjour, je suis le serveur\nConnexion fermée\n$/,
+  },
+  {
+    server: "server_simple",
+    client: "client_class",
+    typed: "",
+    log:
+      /\nBonjour du client TCP, \d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d\nConnexion fermée\n/,
+    shown:
+      /^Connecté au serveur : .*\nBonjour, je suis le serveur\nConnexion fermée\n$/,
+  },
+  {
+    server: "multithread_server",
+    client: "multithread_client",
+    typed: "Salut à tous\nfin\n",
+    log:
+      /\nMessage reçu du client .* : Salut à tous\nMessage reçu du client .* : fin\nConnexion fermée/,
+    shown:
+      /^Connecté au serveur\nTapez FIN.*\nMessage reçu\nMessage reçu\nConnexion fermée\n$/,
+  },
+  {
+    server: "udp_server",
+    client: "udp_client",
+    typed: "",
+    log: /\nMessage reçu de 127\.0\.0\.1:\d+ : Bonjour, je suis le client\n/,
+    shown: /^Bonjour, je suis le serveur\n$/,
+  },
+];
+const BOTH_WAYS: [Language, Language][] = [
+  ["Deno", "Python"],
+  ["Python", "Deno"],
+  ["Python", "Python"],
+];
+for (const [one, other] of BOTH_WAYS) {
+  for (const { server: name, client, typed, log, shown } of PAIRS) {
+    testWith(
+      "python3",
+      `${name} in ${one} answers ${client} in ${other}`,
+      async () => {
+        await using server = await serve(one, name);
+        await using peer = LANGUAGES[other](client, server.address, {
+          stdin: "piped",
+        });
+        await peer.type(typed);
+        const { code, out, err } = await peer.end();
+        assertMatch(out, shown);
+        assertEquals([code, err], [0, ""]);
+        await server.says(log);
+        server.kill("SIGTERM");
+        assertEquals((await server.end()).code, 0);
+        assertMatch(server.out, /\nServeur arrêté\n$/);
+        assertEquals(server.err, "");
+      },
+    );
+  }
+
+  for (const last of ["server", "client"] as const) {
+    testWith(
+      "python3",
+      `p2p_server in ${one} and p2p_client in ${other} speak at any time, until the ${last} says FIN`,
+      async () => {
+        await using server = await serve(one, "p2p_server");
+        await using client = LANGUAGES[other]("p2p_client", server.address, {
+          stdin: "piped",
+        });
+        await client.says(
+          "Serveur >> Vous êtes connecté au serveur, envoyez vos messages\n",
+        );
+        await server.type("un\ndeux\n");
+        await client.says("Serveur >> un\nServeur >> deux\n");
+        await client.type("trois\nété\n");
+        await server.says("Client >> trois\nClient >> été\n");
+        await { server, client }[last].type("fin\n");
+        assertMatch((await client.end()).out, /\nCONNEXION INTERROMPUE\n$/);
+        assertEquals(client.err, "");
+        await server.says("CONNEXION INTERROMPUE\n");
+        const said = last === "server" ? client : server;
+        assertMatch(said.out, /^(Client|Serveur) >> fin$/m);
+        const answered = last === "server" ? server : client;
+        assertMatch(answered.out, /^(Client|Serveur) >> Au revoir$/m);
+        server.kill("SIGINT");
+        assertEquals((await server.end()).code, 0);
+        assertEquals(server.err, "");
+      },
+    );
+  }
+}
+
+const partners = [...Deno.readDirSync(ROOT + "scripts")]
+  .map(({ name }) => name.replace(/\.ts$/, ".py"))
+  .filter((name) => !/^(encoding|trace|relay)\./.test(name)).sort();
+testWith(
+  "python3",
+  "each script of the course has a Python program of at most 60 lines, which compiles",
+  async () => {
+    assertEquals(PROGRAMS, partners);
+    const files = PROGRAMS.map((name) => `${ROOT}guide/python/${name}`);
+    for (const file of files) {
+      const lines =
+        (await Deno.readTextFile(file)).trimEnd().split("\n").length;
+      assert(lines <= 60, `${file}: ${lines} lines`);
+    }
+    await using compiler = python(
+      "for name in sys.argv[1:]: compile(open(name).read(), name, 'exec')",
+      ...files,
+    );
+    assertEquals(await compiler.end(), { code: 0, out: "", err: "" });
+  },
+);
+
+/** Broken UTF-8, and a line of one byte too much. */
+const REFUSED = ["ok\n\xff\n", "x".repeat(65_536) + "\n"];
+for (const name of ["server_simple", "p2p_server", "multithread_server"]) {
+  testWith(
+    "python3",
+    `${name}.py serves the next client after a reset, broken UTF-8 and too long a line`,
+    async () => {
+      await using server = await serve("Python", name);
+      const port = await server.port();
+      for (const text of REFUSED) {
+        await using peer = await Peer.connect(port);
+        await peer.say(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+        await peer.ended();
+      }
+      await using gone = await Peer.connect(port);
+      await gone.say("mot");
+      await gone.reset();
+      await using slow = await Peer.connect(port);
+      await slow.drip("é\u001b[31m\r\nFIN\n");
+      await slow.end();
+      await server.says(/é\[31m\n/);
+      assertEquals(server.out.match(/x{65535}/), null);
+      const answers: Record<string, RegExp> = {
+        server_simple: /^Bonjour, je suis le serveur\n$/,
+        p2p_server: /\nAu revoir\n$/,
+        multithread_server: /^Message reçu\nMessage reçu\n$/,
+      };
+      assertMatch(
+        await exchange(port, `${"x".repeat(65_535)}\nFIN`),
+        answers[name],
+      );
+    },
+  );
+}
+
+testWith(
+  "python3",
+  "web_server.py shows the files of its folder, and nothing hidden or outside",
+  async () => {
+    const root = await Deno.makeTempDir();
+    await using _ = {
+      [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+    };
+    await Deno.writeTextFile(`${root}/index.html`, "page");
+    await Deno.writeTextFile(`${root}/.env`, "secret");
+    await Deno.mkdir(`${root}/vide`);
+    await Deno.symlink("/etc/passwd", `${root}/lien`);
+    await using server = await serve("Python", "web_server", "--root", root);
+    const port = await server.port();
+    const ask = async (path: string, host = `localhost:${port}`) =>
+      (await exchange(port, `GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`))
+        .split(" ")[1];
+    for (
+      const path of ["/.env", "/lien", "/vide/", "/../.env", "/%"]
+    ) {
+      assertEquals(await ask(path), "404", path);
+    }
+    assertEquals(await ask("/%00"), "400");
+    assertEquals(await ask("/", "evil.example"), "421");
+    const response = await fetch(`http://127.0.0.1:${port}/`);
+    assertEquals(await response.text(), "page");
+    assertEquals(response.headers.get("Cache-Control"), "no-cache");
+    server.kill();
+    assertEquals((await server.end()).code, 0);
+  },
+);
+
+const RUNS: [
+  name: string,
+  args: string[],
+  code: number,
+  out: RegExp,
+  err: RegExp,
+][] = [
+  [
+    "async_demo",
+    [],
+    0,
+    /\n..C │ {30}.*\nAsync.*\n..A.*\n..B.*\n..C │█.*\nLes trois attentes/,
+    /^$/,
+  ],
+  [
+    "threads_demo",
+    [],
+    0,
+    /^(?:Thread [AB] : [012]\n){6}Les deux threads ont fini\n$/,
+    /^$/,
+  ],
+  [
+    "threads_demo",
+    ["--work"],
+    0,
+    /1 thread.*25997 trouvés[^]*1 processus.*25997 trouvés/,
+    /^$/,
+  ],
+  ...[
+    "client_simple",
+    "client_class",
+    "multithread_client",
+    "p2p_client",
+    "udp_client",
+  ]
+    .map((name) =>
+      [
+        name,
+        ["--port", "1"],
+        1,
+        /^$/,
+        /^ConnectionRefusedError: .* : lancez d'abord le serveur\n$/,
+      ] as (typeof RUNS)[0]
+    ),
+  ["server_simple", ["--port", "70000"], 1, /^$/, /^.*0-65535.*\n$/],
+  ["udp_server", ["--inconnu"], 1, /^$/, /^.*--inconnu\n$/],
+];
+for (const [name, args, code, out, err] of RUNS) {
+  testWith(
+    "python3",
+    `${name}.py ${args.join(" ")} ends with ${code}, as it should`,
+    async () => {
+      await using program = startPython(name, args);
+      const end = await program.end();
+      assertEquals(end.code, code);
+      assertMatch(end.out, out);
+      assertMatch(end.err, err);
+    },
+  );
+}
