@@ -1,0 +1,280 @@
+/**
+ * The soak: two thousand clients at once come to `multithread_server`, talk, stall,
+ * drip, reset, leave and come again, while one of its threads is killed.
+ *
+ * The truth is in the messages: each carries its client's number and its own, as
+ * `c17 m4`. After each wave of clients, {@linkcode judge} compares three lists of
+ * every connection: what it sent, what it heard, and what the server's log has of it.
+ * Answers are all alike, so the n-th one acknowledges the n-th message.
+ *
+ * Linux only: elsewhere threads share no port. `SOAK_SEED=2` draws other clients.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { random } from "../faults/relay.ts";
+import { header, Peer, serve } from "../harness.ts";
+
+const ANSWER = "Message reçu\n";
+const FAREWELL = "Le serveur s'arrête\n";
+/** How many clients are there at once. */
+const CLIENTS = 2000;
+/** What they do comes from it; when they do it, from the machine. */
+const SEED = Number(Deno.env.get("SOAK_SEED") ?? 1) >>> 0;
+/** What they come for; four of nine talk. */
+const ROLES = "talk talk talk talk stall drip half-close reset leave".split(
+  " ",
+);
+/** In the first wave, thread 1 is killed; in the last, the server is stopped. */
+const WAVES = ["kill", "calm", "calm", "calm", "stop"];
+/** Milliseconds between kills; one before the thread is back, after 1 s, hits nobody. */
+const KILL_EVERY = 700;
+/** MiB by which memory may grow from the first calm wave to the last. */
+const SLACK = 64;
+
+/** One connection, from the client's side. */
+export interface Conversation {
+  /** Its number, which its messages carry. */
+  client: number;
+  /** What it comes for; {@linkcode converse} says what that is. */
+  role: string;
+  /** Its own end of the connection, as the server names it. */
+  address: string;
+  /** The messages that it sent, or began to. */
+  sent: string[];
+  /** All that it heard. */
+  heard: string;
+  /** What kept it from playing its role to the end; nothing, if it has. */
+  trouble: string;
+}
+
+const MESSAGE = /^Message reçu du client (\S+) \[Thread (\d)\] : (c(\d+) m.*)$/;
+const DEATH = /^Thread (\d) mort, remplacé : /;
+/** What else a server may say of clients that come and go as these do. */
+const USUAL = [
+  /^(Instance de serveur prête pour|Connexion fermée avec) \S+ \[Thread \d\]$/,
+  /^Client perdu, \S+ \[Thread \d\] : (ConnectionReset|BrokenPipe): /,
+  /^Client non accepté : NotConnected: /,
+  /^(Serveur prêt, .*|Serveur arrêté)?$/,
+];
+
+/** Says what is wrong with a wave: the server's log, and its clients' conversations. */
+export function judge(log: string, conversations: Conversation[]): string[] {
+  const faults: string[] = [];
+  const logged = new Map<number, RegExpMatchArray[]>();
+  const dead = new Set<string>();
+  for (const line of log.split("\n")) {
+    const message = line.match(MESSAGE), death = line.match(DEATH);
+    if (message) {
+      const client = Number(message[4]);
+      logged.set(client, [...logged.get(client) ?? [], message]);
+    } else if (death) dead.add(death[1]);
+    else if (!USUAL.some((usual) => usual.test(line))) {
+      faults.push(`Unusual: ${line}`);
+    }
+  }
+  const stopped = log.endsWith("Serveur arrêté\n");
+
+  for (const talk of conversations) {
+    const { client, role, address, sent, trouble } = talk;
+    const who = `c${client} (${role})`;
+    const lines = logged.get(client) ?? [];
+    logged.delete(client);
+    const told = stopped && talk.heard.endsWith(FAREWELL);
+    const heard = told ? talk.heard.slice(0, -FAREWELL.length) : talk.heard;
+    const answers = heard.split("\n").length - 1;
+    // Of whom the log has nothing, nobody knows the thread.
+    const cut = lines.length > 0
+      ? dead.has(lines[0][2])
+      : dead.size > 0 || stopped;
+
+    for (const [i, [line, from, , text]] of lines.entries()) {
+      if (from === address && text === sent[i]) continue;
+      faults.push(`${who} at ${address} sent "${sent[i]}", logged is: ${line}`);
+    }
+    if (answers > lines.length) {
+      faults.push(`${who} has ${answers} answers, logged are ${lines.length}`);
+    }
+    const whole = ANSWER.repeat(answers);
+    if (heard !== whole && !(cut && (whole + ANSWER).startsWith(heard))) {
+      faults.push(`${who} heard something else: ${heard.slice(-100)}`);
+    }
+    const leaves = role === "reset" || role === "leave";
+    const served = trouble === "" && (leaves || answers === sent.length);
+    if (!served && !cut && !told) {
+      faults.push(
+        `${who} has ${answers} of ${sent.length} answers: ${trouble}`,
+      );
+    }
+  }
+  for (const [[line]] of logged.values()) faults.push(`Nobody's: ${line}`);
+  return faults;
+}
+
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+/** Plays a client's role. Throws if the server ends the conversation before. */
+async function converse(
+  peer: Peer,
+  { client, role, sent }: Conversation,
+  chance: () => number,
+): Promise<void> {
+  /** The next messages, entered in the list. */
+  const next = (count: number) => {
+    let text = "";
+    for (let i = 0; i < count; i++) {
+      // One in fifty is long, though its line in the log fits in 4 KiB: beyond
+      // that, a pipe may mix the lines of two threads.
+      const size = role !== "drip" && chance() < 0.02 ? 600 : 10 * chance();
+      const message = `c${client} m${sent.length} ${"é€".repeat(size)}`;
+      sent.push(message);
+      text += message + "\n";
+    }
+    return text;
+  };
+  /** A few messages, and the beginning of another one. */
+  const unfinished = () => {
+    const text = next(1 + 12 * chance()), beginning = `c${client} m`;
+    sent.push(beginning);
+    return text + beginning;
+  };
+  const answered = () => peer.hears(ANSWER.repeat(sent.length));
+
+  if (role === "talk") {
+    for (let count = 5 * chance(); count > 0; count--) {
+      await peer.say(next(1));
+      await answered();
+      await pause(200 * chance());
+    }
+  } else if (role === "stall") {
+    await peer.say(next(40));
+    await pause(500 * chance()); // It does not read meanwhile.
+  } else if (role === "drip") {
+    await peer.drip(next(1));
+  } else if (role === "half-close") {
+    await peer.say(unfinished()); // The end of the stream ends the last message.
+  } else {
+    // Who has an answer has been accepted, and is not met in the next wave's log.
+    await peer.say(next(1));
+    await answered();
+    await peer.say(unfinished());
+    if (role === "reset") await peer.reset();
+    return;
+  }
+  await peer.end();
+}
+
+/** Starts the server, whose thread 1 SIGUSR2 kills. */
+async function startServer() {
+  const killer = `
+    let first;
+    globalThis.Worker = class extends Worker {
+      postMessage(data) {
+        if (data?.thread === 1) first = this;
+        super.postMessage(data);
+      }
+    };
+    // No worker expects this: it dies of it.
+    Deno.addSignalListener("SIGUSR2", () => first.postMessage(null));`;
+  return await serve("multithread_server", ["--threads", "2"], {
+    flags: [
+      ...header("multithread_server").flags,
+      ...["--preload", `data:text/javascript,${encodeURIComponent(killer)}`],
+      // V8 would let young objects grow to some 50 MiB a thread, and hide a leak.
+      "--v8-flags=--max-semi-space-size=1",
+    ],
+    shell: 'exec "$@" 2>&1', // One log, in order.
+  });
+}
+
+/** Runs the soak, in which clients come for some seconds; returns what is wrong. */
+export async function soak(seconds: number): Promise<string[]> {
+  console.log(`SOAK_SEED=${SEED}`);
+  await using server = await startServer();
+  const port = await server.port();
+  const proc = `/proc/${server.pid}`;
+  const descriptors = () => [...Deno.readDirSync(`${proc}/fd`)].length;
+  let client = 0;
+  const faults: string[] = [], memory: number[] = [];
+  let conversations: Conversation[] = [];
+
+  /** A client comes, and goes. */
+  const visit = async (as?: string) => {
+    const chance = random(SEED * 7919 + ++client);
+    const role = as ?? ROLES[Math.floor(ROLES.length * chance())];
+    const nothing = { address: "", sent: [], heard: "", trouble: "" };
+    const talk = { client, role, ...nothing };
+    conversations.push(talk);
+    try {
+      await using peer = await Peer.connect(port);
+      talk.address = `127.0.0.1:${peer.socket.localPort}`;
+      await converse(peer, talk, chance).finally(() => talk.heard = peer.text);
+    } catch (error) {
+      talk.trouble = `${error}`.slice(0, 100);
+    }
+  };
+  /** Waits for the log to have all: the last line of one more client is behind it. */
+  const settle = async () => {
+    await visit("half-close");
+    await server.says(`: c${client} m\n`);
+  };
+
+  await settle();
+  await server.says(/Connexion fermée.*\n/);
+  const before = descriptors();
+  for (const wave of WAVES) {
+    const until = performance.now() + 1000 * seconds / WAVES.length;
+    const live = async () => {
+      await pause(1000 * Math.random());
+      while (performance.now() < until) {
+        await visit();
+        await pause(300 * Math.random());
+      }
+    };
+    const coming = Promise.all(Array.from({ length: CLIENTS }, live));
+    while (performance.now() < until) {
+      await pause(Math.min(KILL_EVERY, until - performance.now()));
+      if (wave === "kill") server.kill("SIGUSR2");
+    }
+    if (wave === "stop") server.kill();
+    await coming;
+
+    if (wave === "stop") {
+      const { code, out } = await server.end();
+      if (code !== 0 || !out.endsWith("\nServeur arrêté\n")) {
+        faults.push(`The server ended with ${code}`);
+      }
+    } else {
+      for (let i = 0; i < 250 && descriptors() !== before; i++) await pause(20);
+      if (descriptors() !== before) {
+        faults.push(`${wave}: ${descriptors()} descriptors, not ${before}`);
+      }
+      const status = Deno.readTextFileSync(`${proc}/status`);
+      const kib = Number(status.match(/^VmRSS:\s+(\d+)/m)![1]);
+      if (wave === "calm") memory.push(Math.round(kib / 1024));
+      await settle();
+    }
+    // What a thread says of a connection that it has closed may come a little later.
+    const end = server.out.lastIndexOf("\n") + 1;
+    const log = server.out.slice(0, end);
+    server.out = server.out.slice(end);
+    if (wave === "kill" && !/^Thread 1 mort/m.test(log)) {
+      faults.push("No thread died");
+    }
+    faults.push(...judge(log, conversations));
+    console.log(`${wave}: ${conversations.length} conversations`);
+    conversations = [];
+  }
+  const grown = `After calm waves: ${memory.join(", ")} MiB`;
+  console.log(grown);
+  if (memory.at(-1)! > memory[0] + SLACK) faults.push(grown);
+  return faults;
+}
+
+if (import.meta.main) {
+  const { seconds } = parseArgs(Deno.args, { string: ["seconds"] });
+  const faults = await soak(Number(seconds ?? 120));
+  for (const fault of faults.slice(0, 20)) console.error(fault);
+  console.log(`${faults.length} faults`);
+  Deno.exitCode = faults.length > 0 ? 1 : 0;
+}
