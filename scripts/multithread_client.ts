@@ -2,166 +2,125 @@
 /**
  * TCP client with a prompt: section 4', the multithreaded server's client.
  *
- * A line, its answer, the next line, and FIN to leave. One loop asks; another one
- * listens all the while, since the server may also speak unasked, to say that it
- * stops: the course's client waits in `input` and learns it one line too late.
- * Where both sides speak when they like, see p2p_client.ts.
+ * A line, its answer, the next line, and FIN to leave. While one loop asks, another
+ * one listens, as the server may also speak unasked, to say that it stops.
  *
  * @run deno run --allow-net scripts/multithread_client.ts
  */
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import process from "node:process";
-import readline from "node:readline";
-import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
-import { Refusal, write } from "./encoding.ts";
-
-const HELP = "Usage : multithread_client.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--timeout 60 (secondes)] [--raw (une lecture = un message)] [--help]";
+import { stdin, stdout } from "node:process";
+import { createInterface } from "node:readline";
+import { encode, hangUp, printable, receive, write } from "./encoding.ts";
 
 /**
- * Says the lines, each when the one before has been answered, until FIN or their
- * end, and closes. `show` is given all that the server says.
+ * Says each line once the one before is answered, until FIN or the end; then closes.
  *
- * @param timeout Seconds to wait for one answer.
- * @throws {Deno.errors.UnexpectedEof} If the server ends the conversation first.
- * @throws {Deno.errors.Interrupted} If it does not answer in time.
+ * @param limit Milliseconds for one answer; after that, `conn` is closed.
+ * @throws `TimeoutError` if the limit is over, `UnexpectedEof` if the server leaves.
  */
 export async function converse(
   conn: Deno.TcpConn,
   lines: AsyncIterable<string>,
-  show: (line: string) => void,
-  timeout = 60,
+  show: (text: string) => void,
   raw = false,
+  limit = 60_000,
 ): Promise<void> {
-  let answered = Promise.withResolvers<void>(), leaving = false;
-  let limit: ReturnType<typeof setTimeout> | undefined;
-
+  let answered = Promise.withResolvers<void>();
+  let leaving = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const listen = async () => {
-    const reader = new MessageReader(conn, raw);
-    for (let messages; (messages = await reader.read());) {
-      for (const message of messages) show(printable(message));
+    for await (const messages of receive(conn, raw)) {
+      show(messages.map(printable).join("\n"));
       answered.resolve();
     }
-    if (!leaving) throw new Deno.errors.UnexpectedEof();
+    if (!leaving) throw new Deno.errors.UnexpectedEof("le serveur est parti");
   };
   const ask = async () => {
     for await (const line of lines) {
-      const bytes = encodeOrComplain(line, raw);
-      if (!bytes) continue;
+      const bytes = encode(line, raw);
+      leaving = line.trim().toUpperCase() === "FIN";
       answered = Promise.withResolvers();
-      leaving = /^\s*fin\s*$/i.test(line);
-      // To close is the one way to end a read or a write that waits.
-      limit = setTimeout(() => conn[Symbol.dispose](), timeout * 1000);
-      await write(conn, bytes);
-      await answered.promise;
-      clearTimeout(limit);
+      const late = new DOMException("aucune réponse", "TimeoutError");
+      timer = setTimeout(() => answered.reject(late), limit);
+      await Promise.all([write(conn, bytes), answered.promise]);
+      clearTimeout(timer);
       if (leaving) return;
     }
-    leaving = true;
   };
-
-  let lastWord = "";
   try {
     await Promise.race([listen(), ask()]);
-  } catch (error) {
-    if (error instanceof Refusal) lastWord = error.message;
-    throw error;
   } finally {
-    clearTimeout(limit);
-    await hangUp(conn, lastWord, raw);
+    clearTimeout(timer);
+    await hangUp(conn); // Closing ends what the other loop waits for, too.
   }
 }
 
-/** Reports a line that cannot be sent to who typed it; the conversation goes on. */
-function encodeOrComplain(line: string, raw: boolean): Uint8Array | undefined {
-  try {
-    return encode(line, raw);
-  } catch (error) {
-    console.error((error as Error).message);
-  }
-}
-
-function exit(code: number, problem: string): never {
-  console.error(problem);
-  Deno.exit(code);
+/** A keyboard and a screen. What is shown leaves alone what is being typed. */
+function openTerminal(prompt: string) {
+  const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  let open = true;
+  const output = interactive ? stdout : undefined;
+  const keyboard = createInterface({ input: stdin, output, prompt });
+  keyboard.on("error", () => keyboard.close());
+  keyboard.on("SIGINT", () => { // Ctrl-C, which is a key here.
+    keyboard.close();
+    Deno.kill(Deno.pid, "SIGINT"); // So that a shell sees an interruption.
+  });
+  keyboard.on("SIGCONT", () => keyboard.prompt(true)); // After Ctrl-Z and fg.
+  const lines = new ReadableStream<string>({
+    start(queue) {
+      keyboard.on("line", (line) => {
+        // While its lines wait, a pipe is not read. A keyboard is, for its Ctrl-C.
+        if (interactive) keyboard.prompt();
+        else keyboard.pause();
+        queue.enqueue(line);
+      });
+      keyboard.on("close", () => {
+        open = false;
+        stdin.resume().pause(); // Or a pipe that waits would keep the process alive.
+        if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
+        queue.close();
+      });
+    },
+    pull: () => void keyboard.resume(), // All have been taken.
+  }).values({ preventCancel: true });
+  const show = (text: string) => {
+    if (!interactive || !open) return console.log(text);
+    // Up to the prompt's first row, to its beginning; all from there on is cleared.
+    const { rows } = keyboard.getCursorPos();
+    stdout.write("\x1b[A".repeat(rows) + "\r\x1b[J");
+    console.log(text + "\n".repeat(rows)); // prompt(true) goes up by as many rows.
+    keyboard.prompt(true);
+  };
+  return { lines, show, [Symbol.dispose]: () => keyboard.close() };
 }
 
 async function main(): Promise<void> {
-  const { host, help, raw, ...args } = parseArgs(Deno.args, {
-    boolean: ["help", "raw"],
-    string: ["host", "port", "timeout"],
-    default: { host: "127.0.0.1", port: "50000", timeout: "60" },
-    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
+  const { host, port, raw, help } = parseArgs(Deno.args, {
+    boolean: ["raw", "help"],
+    string: ["host", "port"],
+    default: { host: "127.0.0.1", port: "50000" },
+    unknown: (argument) => {
+      throw new Error(`argument inconnu : ${argument} (voir --help)`);
+    },
   });
-  if (help) return console.log(HELP);
-  const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
-  const timeout = Number(args.timeout);
-  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
-  if (!(timeout >= 0.1 && timeout <= 86400)) {
-    exit(2, `--timeout "${args.timeout}" : écrivez de 0.1 à 86400 secondes`);
-  }
-  const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  const keyboard = readline.createInterface({
-    input: process.stdin,
-    output: interactive ? process.stdout : undefined,
-    prompt: ">> ",
+  if (help) return console.log("Options : --host, --port, --raw");
+  const conn = await Deno.connect({
+    hostname: host,
+    port: Number(port),
+    signal: AbortSignal.timeout(5000), // Some hosts never answer.
   });
-  // Made now: lines that are typed before there is an iterator would be lost.
-  const lines = keyboard[Symbol.asyncIterator]();
-  async function* typed() {
-    if (interactive) keyboard.prompt();
-    for await (const line of lines) {
-      yield line;
-      // The answer is there, or we would not be asked for the next line.
-      if (interactive) keyboard.prompt();
-    }
-  }
-  // Takes the prompt away, and what is half typed.
-  const rubOut = () => {
-    if (!interactive) return;
-    readline.cursorTo(process.stdout, 0);
-    readline.clearScreenDown(process.stdout);
-  };
-  keyboard.on("close", rubOut);
-  const show = (line: string) => {
-    rubOut();
-    console.log(line);
-  };
-  const stop = () => {
-    keyboard.close();
-    Deno.exit(0);
-  };
-  // While readline reads a terminal, Ctrl-C is a key like any other.
-  keyboard.on("SIGINT", stop);
-  Deno.addSignalListener("SIGINT", stop);
-  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
-  try {
-    const signal = AbortSignal.timeout(5000);
-    const conn = await Deno.connect({ hostname: host, port, signal });
-    console.log("Connecté au serveur");
-    console.log("Tapez FIN pour terminer la conversation");
-    await converse(conn, typed(), show, timeout, raw);
-    console.log("Connexion fermée");
-    keyboard.close();
-  } catch (error) {
-    // A read of the keyboard that is still waiting would keep the process alive.
-    keyboard.close();
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
-      TimeoutError: "aucune réponse en 5 s : vérifiez l'adresse",
-      Interrupted: `aucune réponse en ${timeout} s : serveur occupé ou muet`,
-      UnexpectedEof: "le serveur a fermé la connexion",
-      ConnectionReset: "le serveur a coupé la connexion",
-      BrokenPipe: "le serveur a coupé la connexion",
-      NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
-    };
-    const unknown = /lookup|host is known/.test(message);
-    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
-    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
-  }
+  using terminal = openTerminal(">> ");
+  terminal.show("Connecté au serveur\nTapez FIN pour terminer la conversation");
+  await converse(conn, terminal.lines, terminal.show, raw);
+  terminal.show("Connexion fermée");
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main().catch((error) => {
+    const nobody = error.name === "ConnectionRefused";
+    const hint = nobody ? " : lancez d'abord le serveur" : "";
+    console.error(`${error}${hint}`);
+    Deno.exit(1);
+  });
+}

@@ -2,213 +2,146 @@
 /**
  * TCP chat, the side that connects: section 5, P2P.
  *
- * The same ear and the same mouth as p2p_server.ts, side by side, for a single
- * conversation: once it is open, neither side is the client. The course's client
- * sees FIN only when it is the server that says it, and asks for one more line
- * when nobody is there any more; this one leaves when the conversation is over.
+ * Once the connection is there, neither side is the client: this is p2p_server.ts
+ * with `connect` in place of `listen` and `accept`, and for one conversation. The
+ * course's client asks for one more line when nobody is there any more; this one
+ * leaves when the conversation is over.
  *
  * @run deno run --allow-net scripts/p2p_client.ts
  */
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import process from "node:process";
-import readline from "node:readline";
-import { encode, hangUp, MessageReader, printable } from "./encoding.ts";
-import { Refusal, write } from "./encoding.ts";
+import { stdin, stdout } from "node:process";
+import { createInterface } from "node:readline";
+import { encode, hangUp, printable, receive, write } from "./encoding.ts";
 
-const HELP = "Usage : p2p_client.ts [--host 127.0.0.1] [--port 50000]" +
-  " [--raw (une lecture = un message)] [--help]" +
-  " ; la ligne FIN termine la conversation";
-
-// From here to `Terminal`, as in p2p_server.ts, so that each script runs alone.
-
-/** FIN, in any case, is the line that ends a conversation. */
-const isFin = (line: string) => line.trim().toUpperCase() === "FIN";
-
-/** A conversation over one connection, which it closes in the end. */
-export class Conversation {
-  /** Resolves when it is over; rejects with what cut it short. */
-  readonly over: Promise<void>;
-  #leaving = false;
-  #turn = Promise.resolve();
-
-  /** Begins it: from now on, `hear` is given each line of the peer. */
-  constructor(
-    readonly conn: Deno.TcpConn,
-    hear: (line: string) => void,
-    readonly raw = false,
-  ) {
-    this.over = this.#listen(hear);
-  }
-
-  /** The mouth: says one line; after FIN, waits for the end of it all. */
-  async say(line: string): Promise<void> {
-    const bytes = encode(line, this.raw), fin = isFin(line);
-    this.#leaving ||= fin;
-    // 10 s for a peer that does not read; at FIN, 3 s for all that is left.
-    const close = () => this.conn[Symbol.dispose]();
-    const limit = setTimeout(close, fin ? 3000 : 10_000);
-    try {
-      // One after the other: two writes at once could mix their parts.
-      await (this.#turn = this.#turn.then(() => write(this.conn, bytes)));
-      if (!fin) return;
-      await this.conn.closeWrite();
-      await this.over;
-    } finally {
-      clearTimeout(limit);
-    }
-  }
-
-  /** The ear: runs beside the mouth, until one side ends the conversation. */
-  async #listen(hear: (line: string) => void): Promise<void> {
-    let lastWord = "Au revoir";
-    try {
-      // Each line is a write of its own. Nagle's algorithm would hold the second
-      // back until the peer has acknowledged the first, which can take it 40 ms.
-      this.conn.setNoDelay(true);
-      const reader = new MessageReader(this.conn, this.raw);
-      for (let lines, heard = 0; (lines = await reader.read());) {
-        for (const line of lines) {
-          hear(printable(line));
-          if (isFin(line)) return;
-          // One read may bring 65,536 lines: the keyboard has its turn meanwhile.
-          if (++heard % 256 === 0) await new Promise(setImmediate);
-        }
-      }
-      // A reset is told once: if a write was, the read has seen but an end.
-      await this.#turn;
-    } catch (error) {
-      lastWord = error instanceof Refusal ? error.message : "";
-      if (!this.#leaving) throw error;
-    } finally {
-      await hangUp(this.conn, lastWord, this.raw);
-    }
-  }
-}
-
-/** The keyboard and the screen, which may also be a pipe and a file. */
-export class Terminal {
-  interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  readonly keyboard = readline.createInterface({
-    input: process.stdin,
-    output: this.interactive ? process.stdout : undefined,
-    prompt: "",
-  });
-  // Made now: lines that are typed before there is an iterator would be lost.
-  readonly lines = this.keyboard[Symbol.asyncIterator]();
-
-  constructor() {
-    this.keyboard.on("close", () => {
-      if (this.interactive) this.#rubOut();
-      this.interactive = false;
-    });
-  }
-
-  /** Prints a line, and leaves alone what is being typed. */
-  show(line: string, print = console.log): void {
-    if (!this.interactive) return print(line);
-    const { rows } = this.keyboard.getCursorPos();
-    this.#rubOut();
-    print(line + "\n".repeat(rows));
-    this.keyboard.prompt(true);
-  }
-
-  /** Asks for a line, where there is somebody to see it. */
-  prompt(text: string): void {
-    this.keyboard.setPrompt(text);
-    if (this.interactive) this.keyboard.prompt(true);
-  }
-
-  /** Clears the prompt and what is typed, on all their rows. */
-  #rubOut(): void {
-    readline.moveCursor(process.stdout, 0, -this.keyboard.getCursorPos().rows);
-    readline.cursorTo(process.stdout, 0);
-    readline.clearScreenDown(process.stdout);
-  }
-}
-
-/** Talks to the server until one side says FIN, the input ends or `stop` aborts. */
+/**
+ * Listens and speaks until one side says FIN or leaves, or `stop` aborts; then closes.
+ *
+ * @param limits Milliseconds for the peer to take one line, and for the end.
+ * @throws What has cut the conversation short.
+ */
 export async function chat(
   conn: Deno.TcpConn,
+  { lines, show }: Terminal,
   stop: AbortSignal,
-  terminal: Terminal,
   raw = false,
+  limits = { line: 10_000, end: 3000 },
 ): Promise<void> {
-  const hear = (line: string) => terminal.show(`Serveur >> ${line}`);
-  const talk = new Conversation(conn, hear, raw);
-  const leave = () => talk.say("FIN").catch(() => {}); // Shows in talk.over.
-  stop.addEventListener("abort", leave);
-
-  const speak = async () => {
-    terminal.prompt("Client >> ");
-    for await (const line of terminal.lines) {
-      try {
-        await talk.say(line);
-      } catch (error) {
-        // Unless the line itself is at fault, talk.over tells what happened.
-        if (!(error instanceof Refusal)) return;
-        terminal.show(`Ligne perdue : ${error.message}`, console.error);
-      }
-      if (isFin(line)) return;
-      terminal.prompt("Client >> ");
+  conn.setNoDelay(true); // Or Nagle's algorithm makes a second line wait 40 ms.
+  conn.setKeepAlive(true); // Or nobody would notice that a cable was cut.
+  const keyboard = lines.getReader();
+  let lastWord = "FIN"; // Unless the peer ends it first.
+  const listen = async () => {
+    for await (const messages of receive(conn, raw)) {
+      const fin = messages.findIndex(isFin);
+      if (fin >= 0) messages.length = fin + 1;
+      // Together: one read may bring 32,768 lines, and each redraw takes a while.
+      show(messages.map((line) => `Serveur >> ${printable(line)}`).join("\n"));
+      if (fin >= 0) break;
     }
-    await leave();
+    lastWord = "Au revoir";
   };
-  speak();
-  await talk.over;
+  const speak = async () => {
+    while (true) {
+      const next = await keyboard.read().catch(() => undefined); // Released.
+      const line = next?.value ?? lastWord;
+      const bytes = encode(line, raw);
+      // Closing is the only way to cancel a pending read or write.
+      const timer = setTimeout(() => conn[Symbol.dispose](), limits.line);
+      await write(conn, bytes).finally(() => clearTimeout(timer));
+      if (line === lastWord || isFin(line)) return await conn.closeWrite();
+    }
+  };
+  const loops = [listen(), speak()];
+  try {
+    const stopped = stop.aborted || new Promise((end) => stop.onabort = end);
+    await Promise.race([...loops, stopped]);
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === "Refusal") lastWord = message;
+    throw error;
+  } finally {
+    keyboard.releaseLock(); // Cancels its pending read.
+    const timer = setTimeout(() => conn[Symbol.dispose](), limits.end);
+    await Promise.allSettled(loops);
+    await hangUp(conn);
+    clearTimeout(timer);
+  }
 }
 
-function exit(code: number, problem: string): never {
-  console.error(problem);
-  Deno.exit(code);
+const isFin = (line: string) => line.trim().toUpperCase() === "FIN";
+
+/** A keyboard and a screen, each of which may be a pipe or a file. */
+export type Terminal = Disposable & {
+  lines: ReadableStream<string>;
+  show(text: string, print?: typeof console.log): void;
+};
+
+/** Opens both: what is shown leaves alone what is being typed. */
+function openTerminal(prompt: string, onCtrlC: () => void, onEnd: () => void) {
+  const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  let open = true;
+  const output = interactive ? stdout : undefined;
+  const keyboard = createInterface({ input: stdin, output, prompt });
+  keyboard.on("error", onEnd);
+  keyboard.on("SIGINT", onCtrlC);
+  keyboard.on("SIGCONT", () => keyboard.prompt(true)); // After Ctrl-Z and fg.
+  const lines = new ReadableStream<string>({
+    start(queue) {
+      keyboard.on("line", (line) => {
+        // While its lines wait, a pipe is not read. A keyboard is, for its Ctrl-C.
+        if (interactive) keyboard.prompt();
+        else keyboard.pause();
+        queue.enqueue(line);
+      });
+      keyboard.on("close", () => {
+        open = false;
+        stdin.resume().pause(); // Or a pipe that waits would keep the process alive.
+        if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
+        if (queue.desiredSize === 1) onEnd(); // All lines have been taken.
+      });
+    },
+    pull: () => open ? void keyboard.resume() : onEnd(), // All have been taken.
+  });
+  const show = (text: string, print = console.log) => {
+    if (!interactive || !open) return print(text);
+    // Up to the prompt's first row, to its beginning; all from there on is cleared.
+    const { rows } = keyboard.getCursorPos();
+    stdout.write("\x1b[A".repeat(rows) + "\r\x1b[J");
+    print(text + "\n".repeat(rows)); // prompt(true) goes up by as many rows.
+    keyboard.prompt(true);
+  };
+  return { lines, show, [Symbol.dispose]: () => keyboard.close() };
 }
 
 async function main(): Promise<void> {
-  const { host, help, raw, ...args } = parseArgs(Deno.args, {
-    boolean: ["help", "raw"],
+  const { host, port, raw, help } = parseArgs(Deno.args, {
+    boolean: ["raw", "help"],
     string: ["host", "port"],
     default: { host: "127.0.0.1", port: "50000" },
-    unknown: (arg) => exit(2, `"${arg}" : argument inconnu. ${HELP}`),
+    unknown: (argument) => {
+      throw new Error(`argument inconnu : ${argument} (voir --help)`);
+    },
   });
-  if (help) return console.log(HELP);
-  const port = /^[1-9]\d*$/.test(args.port) ? Number(args.port) : NaN;
-  if (!(port <= 65535)) exit(2, `--port "${args.port}" : écrivez 1 à 65535`);
-  if (!host) exit(2, "--host attend une adresse, comme 127.0.0.1 ou ::1");
-
-  const stop = new AbortController(), terminal = new Terminal();
-  let conn: Deno.TcpConn | undefined;
-  const onSignal = () => {
-    if (!conn || stop.signal.aborted) Deno.exit(conn ? 130 : 0);
-    stop.abort();
-  };
-  // While readline reads a terminal, Ctrl-C is a key like any other.
-  terminal.keyboard.on("SIGINT", onSignal);
-  Deno.addSignalListener("SIGINT", onSignal);
-  // Windows has no SIGTERM: there, Ctrl-C alone asks it to stop.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
-  try {
-    const signal = AbortSignal.timeout(5000);
-    conn = await Deno.connect({ hostname: host, port, signal });
-    terminal.show("CONNEXION ETABLIE AVEC LE SERVEUR");
-    await chat(conn, stop.signal, terminal, raw);
-    terminal.prompt("");
-    terminal.show("CONNEXION INTERROMPUE");
-  } catch (error) {
-    const { name, message } = error as Error;
-    const advice: Record<string, string> = {
-      ConnectionRefused: "personne n'écoute : lancez d'abord le serveur",
-      TimeoutError: "aucune réponse en 5 s : vérifiez l'adresse",
-      ConnectionReset: "le serveur a coupé la connexion",
-      BrokenPipe: "le serveur a coupé la connexion",
-      Interrupted: "le serveur ne lit plus",
-      NotCapable: "réseau interdit par Deno : ajoutez --allow-net",
-    };
-    terminal.keyboard.close();
-    const unknown = /lookup|host is known/.test(message);
-    const reason = unknown ? "hôte inconnu : vérifiez --host" : message;
-    exit(1, `${host} port ${port} : ${advice[name] ?? reason}`);
-  }
-  // A read of the keyboard that is still waiting would keep the process alive.
-  terminal.keyboard.close();
+  if (help) return console.log("Options : --host, --port, --raw");
+  const conn = await Deno.connect({
+    hostname: host,
+    port: Number(port),
+    signal: AbortSignal.timeout(5000), // Some hosts never answer.
+  });
+  const stop = new AbortController();
+  const leave = () => stop.abort();
+  using terminal = openTerminal("Client >> ", leave, leave);
+  terminal.show("CONNEXION ÉTABLIE AVEC LE SERVEUR");
+  await chat(conn, terminal, stop.signal, raw);
+  terminal.show("CONNEXION INTERROMPUE");
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main().catch((error) => {
+    const nobody = error.name === "ConnectionRefused";
+    const hint = nobody ? " : lancez d'abord le serveur" : "";
+    console.error(`${error}${hint}`);
+    Deno.exit(1);
+  });
+}
