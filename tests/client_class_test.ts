@@ -16,12 +16,20 @@ Deno.test("ClientSocket receives messages one by one, then undefined", async () 
   await using socket = new ClientSocket(ends.client);
   await ends.server.write(bytes("un\ndeux\ntro"));
   assertEquals(await socket.receive(), "un");
+  assertEquals(await socket.receive(), "deux");
   await ends.server.write(bytes("is\nfin"));
   await ends.server.closeWrite();
-  for (const word of ["deux", "trois", "fin", undefined, undefined]) {
+  for (const word of ["trois", "fin", undefined, undefined]) {
     assertEquals(await socket.receive(), word);
   }
   ends.server.close();
+});
+
+Deno.test("ClientSocket in raw mode takes what one read brings for a message", async () => {
+  using ends = await pair();
+  const socket = new ClientSocket(ends.client, true);
+  await ends.server.write(bytes("sans fin"));
+  assertEquals(await socket.receive(), "sans fin");
 });
 
 Deno.test("ClientSocket delivers its last message, though it reads no answer", async () => {
@@ -72,6 +80,16 @@ Deno.test("ClientSocket sends nothing of what cannot be a message, and goes on",
   assertEquals(await rest(ends.server), "une\n");
 });
 
+Deno.test("ClientSocket says what ended it to each further call", async () => {
+  using ends = await pair();
+  await using socket = new ClientSocket(ends.client);
+  await ends.server.write(Uint8Array.of(255, 10));
+  for (let call = 0; call < 2; call++) {
+    await assertRejects(() => socket.receive(), Refusal, "UTF-8");
+    await assertRejects(() => socket.send("un mot ?"), Refusal, "UTF-8");
+  }
+});
+
 Deno.test("ClientSocket lets a message leave before the one before is acknowledged", async () => {
   using ends = await pair();
   let noDelay = false;
@@ -79,6 +97,6 @@ Deno.test("ClientSocket lets a message leave before the one before is acknowledg
   const socket = new ClientSocket(ends.client);
   assert(noDelay);
   await ends.server.closeWrite();
-  await socket[Symbol.asyncDispose]();
-  await socket[Symbol.asyncDispose](); // Closed already, which is no error.
+  await socket.close();
+  await socket.close(); // Closed already, which is no error.
 });

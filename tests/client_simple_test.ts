@@ -23,6 +23,14 @@ Deno.test("client_simple sends its words as one message, as they were typed", as
   }
 });
 
+Deno.test("ask of client_simple in raw mode takes what one read brings for the answer", async () => {
+  using ends = await pair();
+  await ends.server.write(bytes("sans fin"));
+  assertEquals(await ask(ends.client, "bonjour", true), "sans fin");
+  ends.client.close();
+  assertEquals(await rest(ends.server), "bonjour");
+});
+
 Deno.test("ask of client_simple sends nothing of what cannot be a message", async () => {
   using ends = await pair();
   await assertRejects(() => ask(ends.client, "deux\nlignes"), Refusal);

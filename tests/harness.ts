@@ -332,7 +332,7 @@ export async function exchange(
   return await new Response(conn.readable).text();
 }
 
-/** Two ends of a TCP connection in this process. */
+/** Two ends of a TCP connection in this process, which close in time. */
 export async function pair(): Promise<
   Disposable & { client: Deno.TcpConn; server: Deno.TcpConn }
 > {
@@ -340,8 +340,23 @@ export async function pair(): Promise<
   const { port } = listener.addr;
   const client = await Deno.connect({ hostname: "127.0.0.1", port });
   const server = await listener.accept();
-  const close = () => [client, server].forEach((end) => end[Symbol.dispose]());
-  return { client, server, [Symbol.dispose]: close };
+  let late = false;
+  const close = () => {
+    for (const end of [client, server]) end[Symbol.dispose]();
+  };
+  const limit = setTimeout(() => {
+    late = true;
+    close();
+  }, PATIENCE);
+  return {
+    client,
+    server,
+    [Symbol.dispose]() {
+      clearTimeout(limit);
+      close();
+      if (late) throw new Error("Waited in vain");
+    },
+  };
 }
 
 /** All that comes, or the name of the error that ends it. */

@@ -245,7 +245,7 @@ Deno.test({
          constructor(...args) { super(...args); workers.push(this); }
        };
        // No worker expects this: the first one dies of it.
-       Deno.addSignalListener("SIGUSR1", () => workers[0].postMessage(null));`,
+       Deno.addSignalListener("SIGUSR2", () => workers[0].postMessage(null));`,
       ["--threads", "2"],
     );
     const port = await server.port();
@@ -263,7 +263,7 @@ Deno.test({
     };
     await using first = await connectTo(1);
     await using second = await connectTo(2);
-    server.kill("SIGUSR1");
+    server.kill("SIGUSR2");
     await server.complains(/^Thread 1 mort, remplacé : .+\n/m);
     await first.ended();
     await second.say("bonjour\n");

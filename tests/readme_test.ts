@@ -2,12 +2,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   copyOut,
+  exchange,
   Program,
   ROOT,
   SCRIPTS,
   serve,
   start,
-  testWith,
 } from "./harness.ts";
 import { command, Screen } from "./screen.ts";
 
@@ -33,64 +33,58 @@ Deno.test("README's links lead to files of the project", () => {
 
 Deno.test("README's commands are tasks of deno.json", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
-  const named = [...README.matchAll(/^npx --yes deno@[0-9.]+ task (\w+)$/gm)]
-    .map(([, task]) => task);
-  assertEquals(named, ["demo", "test", "web", "soak", "bench"]);
-  for (const task of named) assertEquals(typeof tasks[task].command, "string");
+  for (const [, task] of README.matchAll(/deno@[0-9.]+ task ([\w:]+)$/gm)) {
+    assertEquals(typeof tasks[task]?.command, "string", task);
+  }
 });
 
-Deno.test("README shows the chat as it is, on both sides", async () => {
-  const stdin = "piped";
-  await using server = await serve("p2p_server", [], { stdin });
+Deno.test("README's six lines are a server, which answers as it says", async () => {
+  const code = README.match(/^```ts\n(.*?)^```/ms)![1];
+  assertEquals(code.trim().split("\n").length, 6);
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(
+    path,
+    code.replace("port: 50000 });", "port: 0 });\nconsole.log(listener.addr);"),
+  );
+  const args = ["run", "--allow-net", path];
+  await using server = new Program(Deno.execPath(), args);
+  const [, port] = await server.says(/port: (\d+)/);
+  assertEquals(
+    await exchange(Number(port), "Bonjour\n"),
+    "Bonjour, je suis le serveur\n",
+  );
+  await Deno.remove(path);
+});
+
+Deno.test("README shows the first server and its client as they are", async () => {
+  await using server = await serve("server_simple");
   const port = await server.port();
-  const one = new Screen(command("p2p_server"), server);
-  await one.sees("Serveur prêt");
-  await using client = start("p2p_client", server.address, { stdin });
-  const two = new Screen(command("p2p_client"), client);
-  await two.sees("Vous êtes connecté");
-  await one.sees("Client connecté");
-  await two.types("Bonjour !", "Client >> ");
-  await one.sees("Bonjour !");
-  await one.types("Bonjour à toi.", "Serveur >> ");
-  await two.sees("Bonjour à toi.");
-  await two.types("FIN", "Client >> ");
-  await two.sees("CONNEXION INTERROMPUE");
-  await one.sees("Serveur prêt");
+  const one = new Screen(command("server_simple"), server);
+  await using client = start("client_simple", server.address);
+  const two = new Screen(command("client_simple"), client);
+  await two.sees("Connexion fermée");
+  await one.sees("Connexion fermée");
   assertEquals([one.shown(port), two.shown(port)], TRANSCRIPTS.slice(0, 2));
-});
-
-testWith("nc", "README shows the chat with nc as it is", async () => {
-  await using server = await serve("p2p_server", [], { stdin: "piped" });
-  const port = await server.port();
-  await using nc = new Program("nc", ["127.0.0.1", `${port}`], {
-    stdin: "piped",
-  });
-  const screen = new Screen("nc 127.0.0.1 50000", nc);
-  await screen.sees("Vous êtes connecté");
-  await screen.types("Bonjour de nc");
-  await server.says("Bonjour de nc");
-  await server.type("Bonjour à toi, nc.\n");
-  await screen.sees("Bonjour à toi, nc.");
-  await screen.types("FIN");
-  await screen.sees("Au revoir");
-  assertEquals(screen.shown(port), TRANSCRIPTS[2]);
 });
 
 Deno.test("README's way to copy a script out works", async () => {
   // With the `links` that README tells of, for machines that do not reach JSR.
   await using folder = await copyOut();
-  const lines = TRANSCRIPTS[3].trim().split("\n");
+  const lines = TRANSCRIPTS[2].trim().split("\n");
   const commands = lines.slice(0, -1).map((line) => line.replace(/^\$ /, ""));
   const run = commands.pop()!;
-  assertEquals([run, commands.pop()], [command("p2p_server"), "cd ../copie"]);
+  assertEquals([run, commands.pop()], [
+    command("server_simple"),
+    "cd ../copie",
+  ]);
   const script = commands.join("\n").replaceAll("../copie", folder.path);
   await using shell = new Program("sh", ["-ec", script]);
   assertEquals((await shell.end()).code, 0);
-  await using server = await serve("p2p_server", [], { cwd: folder.path });
+  await using server = await serve("server_simple", [], { cwd: folder.path });
   const port = await server.port();
   assertStringIncludes(server.out.replace(`${port}`, "50000"), lines.at(-1)!);
 });
 
 Deno.test("README has no transcript that is not played here", () => {
-  assertEquals(TRANSCRIPTS.length, 4);
+  assertEquals(TRANSCRIPTS.length, 3);
 });

@@ -10,7 +10,7 @@
 export type Promised =
   | "--unstable-net"
   | "others are served beside a client"
-  | "a client that stays ends";
+  | "clients that left before accept cost no pause";
 
 /** A peer from the course, in Python, in tests/peers/: a script talks to it with `--raw`. */
 export interface CoursePeer {
@@ -206,7 +206,8 @@ export const scripts: Record<string, Script> = {
     except: {
       "others are served beside a client":
         "a chat is with one client at a time; the next one waits",
-      "a client that stays ends": "a chat lasts as long as its client wants",
+      "clients that left before accept cost no pause":
+        "50 ms are nothing to who waits for the end of a chat",
     },
     tcp: {
       accepted: /^Client connecté, adresse /m,

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { handleClient } from "../scripts/server_simple.ts";
 import {
   exchange,
@@ -74,6 +75,7 @@ for (const said of ["", "un mot sans fin "]) {
       );
       await ends.client.closeWrite();
       await handled;
+      assertEquals(getEventListeners(signal, "abort"), [], "it leaves nothing");
     });
     assert(lines.includes("Client perdu : Refusal: Délai dépassé"), `${lines}`);
   });

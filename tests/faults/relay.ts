@@ -1,9 +1,9 @@
 /**
  * Faults on the way: a relay in user space, between a client and a server.
  *
- * All that is left to chance is drawn from a seed, by the count of the pieces and
- * bytes that pass and never by the clock: the same seed gives the same faults, and
- * a test that fails prints it. `FAULT_SEED=123 deno task test` replays it.
+ * All that is left to chance is drawn from a seed, by the count of the pieces that
+ * pass and never by the clock: the same seed gives the same faults.
+ * `FAULT_SEED=123 deno task test` changes it.
  *
  * @module
  */
@@ -21,15 +21,12 @@ export interface Point {
   after: number;
 }
 
-/** A least and a most, both possible. */
-export type Range = readonly [number, number];
-
 /** What a {@linkcode TcpRelay} does to each connection. */
 export interface TcpFaults {
-  /** Milliseconds that each piece waits. */
-  delay?: Range;
-  /** Bytes of each piece. */
-  slice?: Range;
+  /** The most milliseconds that a piece waits. */
+  delay?: number;
+  /** The most bytes of a piece. */
+  slice?: number;
   /** Milliseconds for which all that comes is kept, to go on as one piece. */
   glue?: number;
   /** The end of one half of the stream; what comes after it is lost. */
@@ -44,12 +41,8 @@ export interface TcpFaults {
 export interface UdpFaults {
   drop?: number;
   duplicate?: number;
-  /** Kept until the next datagram has overtaken it, or for 50 ms. */
-  reorder?: number;
-  /** Milliseconds that each datagram waits. */
-  delay?: Range;
-  /** What somebody else sends to the client, just before each answer. */
-  stranger?: string;
+  /** The most milliseconds that a datagram waits, and is overtaken. */
+  delay?: number;
 }
 
 /** Numbers from 0 to 1, always the same for a seed (mulberry32). */
@@ -62,49 +55,32 @@ export function random(seed: number): () => number {
   };
 }
 
-/** A whole number of a range. */
-const draw = (next: () => number, [least, most]: Range) =>
-  least + Math.floor(next() * (most - least + 1));
-
-/** Pauses that can all be ended at once. */
-class Clock {
-  #waiting = new Map<ReturnType<typeof setTimeout>, () => void>();
-  stopped = false;
-
-  pause(ms: number): Promise<void> {
-    return new Promise((resume) => {
-      if (this.stopped) return resume();
-      const timer = setTimeout(() => {
-        this.#waiting.delete(timer);
-        resume();
-      }, ms);
-      this.#waiting.set(timer, resume);
-    });
-  }
-
-  stop(): void {
-    this.stopped = true;
-    for (const [timer, resume] of this.#waiting) {
+/** Waits, unless and until `stop` aborts. */
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resume) => {
+    if (stop.aborted) return resume();
+    const end = () => {
       clearTimeout(timer);
+      stop.removeEventListener("abort", end);
       resume();
-    }
-    this.#waiting.clear();
-  }
+    };
+    const timer = setTimeout(end, ms);
+    stop.addEventListener("abort", end);
+  });
 }
 
-/** A proxy between clients and the server at `port`, on a free port of its own. */
+/** A proxy between clients and the server at `target`, on a free port of its own. */
 export class TcpRelay implements AsyncDisposable {
   /** Where clients connect to. */
   port = 0;
-  /** What it did, in order, by way: "up 12 bytes after 3 ms", "down reset". */
-  readonly log: Record<Way, string[]> = { up: [], down: [] };
+  /** How many bytes went on at a time. */
+  readonly pieces: Record<Way, number[]> = { up: [], down: [] };
   /** Resolves when the fault that has a place on the way has happened. */
   readonly struck: Promise<void>;
   #strike: () => void;
-  #clock = new Clock();
+  #stop = new AbortController();
   #sockets = new Set<net.Socket>();
   #listener = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
-  #connections = 0;
 
   private constructor(
     readonly target: number,
@@ -132,7 +108,7 @@ export class TcpRelay implements AsyncDisposable {
 
   /** Cuts off whoever is still connected, and stops. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#clock.stop();
+    this.#stop.abort();
     const closed = [...this.#sockets].map((socket) =>
       new Promise((resolve) => socket.on("close", resolve).destroy())
     );
@@ -141,136 +117,97 @@ export class TcpRelay implements AsyncDisposable {
   }
 
   #connect(client: net.Socket): void {
-    const own = this.seed + 2 * this.#connections++;
-    const server = net.connect({
-      port: this.target,
-      host: "127.0.0.1",
-      allowHalfOpen: true,
-    });
-    const both = [client, server];
-    for (const socket of both) {
-      const other = socket === client ? server : client;
-      this.#sockets.add(socket);
-      socket.setNoDelay(true);
+    const address = { port: this.target, host: "127.0.0.1" };
+    const server = net.connect({ ...address, allowHalfOpen: true });
+    for (const [one, other] of [[client, server], [server, client]]) {
+      this.#sockets.add(one);
+      one.setNoDelay(true);
       // One that is refused or reset: so is the other. "close" follows.
-      socket.on("error", () => this.#reset(other));
-      socket.on("close", () => this.#sockets.delete(socket));
+      one.on("error", () => other.resetAndDestroy());
+      one.on("close", () => this.#sockets.delete(one));
     }
     server.on("connect", () => {
-      this.#pump(client, server, "up", random(own));
-      this.#pump(server, client, "down", random(own + 1));
+      this.#pump(client, server, "up", random(this.seed));
+      this.#pump(server, client, "down", random(this.seed + 1));
     });
   }
 
   /** Passes on what comes from one side, and its end. */
-  #pump(
+  async #pump(
     from: net.Socket,
     to: net.Socket,
     way: Way,
     next: () => number,
-  ): void {
-    const { delay, slice, glue, halfClose, reset, stall } = this.faults;
-    const log = this.log[way];
-    const here = (point?: Point) => point?.way === way ? point.after : Infinity;
-    const act = Math.min(here(halfClose), here(reset), here(stall));
-    let passed = 0, over = false;
-
-    const strike = () => {
-      over = true;
-      if (passed >= here(reset)) {
-        log.push("reset");
-        this.#reset(from);
-        this.#reset(to);
-      } else if (passed >= here(halfClose)) {
-        log.push("half-close");
-        to.end();
-      } else {
-        log.push("stall");
+  ): Promise<void> {
+    const { delay = 0, slice = Infinity, glue = 0 } = this.faults;
+    const { halfClose, reset, stall } = this.faults;
+    const point = [halfClose, reset, stall].find((point) => point?.way === way);
+    const stop = this.#stop.signal;
+    let left = point ? point.after : Infinity;
+    try {
+      // Without an end of its own: a stall, too, keeps the connection open.
+      const incoming = from.iterator({ destroyOnReturn: false });
+      while (left > 0) {
+        const { value, done } = await incoming.next();
+        if (done) return void to.end();
+        let bytes: Uint8Array = value;
+        if (glue > 0) {
+          await pause(glue, stop);
+          const more: Uint8Array | null = from.read();
+          if (more) bytes = Uint8Array.of(...bytes, ...more);
+        }
+        while (bytes.length > 0 && left > 0) {
+          const most = Math.min(left, slice, bytes.length);
+          const size = slice === Infinity
+            ? most
+            : 1 + Math.floor(next() * most);
+          await pause(delay * next(), stop);
+          if (stop.aborted || to.destroyed) return;
+          await new Promise((sent) => to.write(bytes.subarray(0, size), sent));
+          this.pieces[way].push(size);
+          bytes = bytes.subarray(size);
+          left -= size;
+        }
       }
-      this.#strike();
-    };
-    const deliver = async (bytes: Uint8Array) => {
-      while (bytes.length > 0 && !over && !this.#clock.stopped) {
-        const most = slice ? draw(next, slice) : bytes.length;
-        const piece = bytes.subarray(0, Math.min(most, act - passed));
-        bytes = bytes.subarray(piece.length);
-        const wait = delay ? draw(next, delay) : 0;
-        // Without a pause, the kernel would put the slices together again.
-        if (wait || slice) await this.#clock.pause(wait);
-        if (to.destroyed || to.writableEnded) return;
-        await new Promise<void>((sent) => to.write(piece, () => sent()));
-        passed += piece.length;
-        log.push(`${piece.length} bytes after ${wait} ms`);
-        if (passed >= act) strike();
-      }
-    };
-
-    let work = Promise.resolve(), kept: Uint8Array[] = [];
-    from.on("data", (data: Uint8Array) => {
-      // After a half-close or a reset, what comes is lost; in a stall, it waits.
-      if (over) return;
-      kept.push(data);
-      if (kept.length > 1) return;
-      if (!glue) from.pause();
-      work = work.then(async () => {
-        if (glue) await this.#clock.pause(glue);
-        const bytes = Uint8Array.from(kept.flatMap((data) => [...data]));
-        kept = [];
-        await deliver(bytes);
-        if (over && log.at(-1) === "stall") from.pause();
-        else from.resume();
-      });
-    });
-    from.on("end", () =>
-      work.then(() => {
-        if (!over) to.end();
-      }));
-    if (act === 0) strike();
-    if (!over || here(halfClose) === 0) from.resume();
-  }
-
-  #reset(socket: net.Socket): void {
-    if (!socket.destroyed) socket.resetAndDestroy();
+    } catch {
+      return; // A reset, or the end of the relay.
+    }
+    if (point === halfClose) to.end();
+    if (point === reset) {
+      from.resetAndDestroy();
+      to.resetAndDestroy();
+    }
+    this.#strike();
+    if (point === halfClose) from.resume(); // What comes now is lost.
   }
 }
 
 /** A proxy for datagrams; each client is seen by the server as a port of its own. */
-export class UdpRelay implements AsyncDisposable {
-  /** What happened to each datagram, in order, by way: "drop", "twice", "late". */
-  readonly log: Record<Way, string[]> = { up: [], down: [] };
-  #clock = new Clock();
-  #front = this.#open();
-  #stranger = this.#open();
+export class UdpRelay implements Disposable {
+  /** How often each datagram went on, in order, by way. */
+  readonly copies: Record<Way, number[]> = { up: [], down: [] };
+  #stop = new AbortController();
+  #front = open();
   #backs = new Map<number, Deno.DatagramConn>();
-  #work = new Set<Promise<void>>();
-  #fates: Record<Way, () => number>;
-  #next: Record<Way, PromiseWithResolvers<void>> = {
-    up: Promise.withResolvers(),
-    down: Promise.withResolvers(),
-  };
 
   constructor(
     readonly target: number,
     readonly faults: UdpFaults = {},
     readonly seed = SEED,
   ) {
-    this.#fates = { up: random(seed), down: random(seed + 1) };
-    this.#run(this.#listen(this.#front, (bytes, client) => {
+    const up = random(seed), down = random(seed + 1);
+    this.#listen(this.#front, (bytes, client) => {
       let back = this.#backs.get(client.port);
       if (!back) {
-        back = this.#open();
+        back = open();
         this.#backs.set(client.port, back);
-        this.#run(this.#listen(back, async (answer) => {
-          if (this.faults.stranger !== undefined) {
-            const lie = new TextEncoder().encode(this.faults.stranger);
-            await this.#stranger.send(lie, client);
-          }
-          await this.#pass(answer, this.#front, client, "down");
-        }));
+        this.#listen(
+          back,
+          (answer) => this.#pass(answer, this.#front, client, "down", down),
+        );
       }
-      const server: Deno.NetAddr = { ...client, port: this.target };
-      return this.#pass(bytes, back, server, "up");
-    }));
+      this.#pass(bytes, back, { ...client, port: this.target }, "up", up);
+    });
   }
 
   /** Where clients send to. */
@@ -279,38 +216,17 @@ export class UdpRelay implements AsyncDisposable {
   }
 
   /** Stops; datagrams on their way are lost. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#clock.stop();
-    this.#front.close();
-    this.#stranger.close();
-    for (const back of this.#backs.values()) back.close();
-    while (this.#work.size > 0) await Promise.all(this.#work);
-  }
-
-  #open(): Deno.DatagramConn {
-    return Deno.listenDatagram({
-      hostname: "127.0.0.1",
-      port: 0,
-      transport: "udp",
-    });
-  }
-
-  #run(work: Promise<void>): void {
-    // What fails once the sockets are closed concerns nobody.
-    const run = work.catch((error) => {
-      if (!this.#clock.stopped) throw error;
-    }).finally(() => this.#work.delete(run));
-    this.#work.add(run);
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    for (const socket of [this.#front, ...this.#backs.values()]) socket.close();
   }
 
   async #listen(
     socket: Deno.DatagramConn,
-    hear: (bytes: Uint8Array, from: Deno.NetAddr) => Promise<void>,
+    hear: (bytes: Uint8Array, from: Deno.NetAddr) => void,
   ): Promise<void> {
-    while (!this.#clock.stopped) {
-      const [bytes, from] = await socket.receive(new Uint8Array(65535));
-      this.#run(hear(bytes, from as Deno.NetAddr));
-    }
+    // Once it is closed, the loop ends.
+    for await (const [bytes, from] of socket) hear(bytes, from as Deno.NetAddr);
   }
 
   async #pass(
@@ -318,27 +234,23 @@ export class UdpRelay implements AsyncDisposable {
     socket: Deno.DatagramConn,
     to: Deno.NetAddr,
     way: Way,
+    next: () => number,
   ): Promise<void> {
-    const { drop = 0, duplicate = 0, reorder = 0, delay = [0, 0] } =
-      this.faults;
-    const next = this.#fates[way], log = this.log[way];
+    const { drop = 0, duplicate = 0, delay = 0 } = this.faults;
     // All are drawn for each, so that no fate depends on the fate before.
-    const lost = next() < drop, twice = next() < duplicate;
-    const late = next() < reorder, wait = draw(next, delay);
-    const before = this.#next[way];
-    log.push(
-      lost ? "drop" : (twice ? "twice" : "once") + (late ? " late" : ""),
-    );
-    if (lost) return;
-    if (wait) await this.#clock.pause(wait);
-    if (late) {
-      await Promise.race([before.promise, this.#clock.pause(50)]);
+    const lost = next() < drop,
+      twice = next() < duplicate,
+      wait = delay * next();
+    const copies = lost ? 0 : twice ? 2 : 1;
+    this.copies[way].push(copies);
+    await pause(wait, this.#stop.signal);
+    for (let copy = 0; copy < copies && !this.#stop.signal.aborted; copy++) {
+      await socket.send(bytes, to).catch(() => {}); // Closed meanwhile.
     }
-    for (let copies = twice ? 2 : 1; copies > 0; copies--) {
-      if (!this.#clock.stopped) await socket.send(bytes, to);
-    }
-    if (late) return;
-    this.#next[way] = Promise.withResolvers();
-    before.resolve();
   }
+}
+
+function open(): Deno.DatagramConn {
+  const at = { hostname: "127.0.0.1", port: 0, transport: "udp" } as const;
+  return Deno.listenDatagram(at);
 }

@@ -1,0 +1,187 @@
+/** What every TCP client of scripts.ts promises, whatever its server does. */
+import { assertEquals, assertMatch } from "@std/assert";
+import net from "node:net";
+import { Peer, Program, run, serve, start, testWith } from "./harness.ts";
+import { all, scripts } from "./scripts.ts";
+
+/** A server of ours, and the first client that it meets. */
+async function fake() {
+  const { promise: met, resolve } = Promise.withResolvers<Peer>();
+  const peers: Peer[] = [];
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    peers.push(new Peer(socket));
+    resolve(peers[0]);
+  });
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  const { port } = server.address() as net.AddressInfo;
+  return {
+    address: ["--port", `${port}`],
+    met,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((closed) => server.close(closed));
+      for (const peer of peers) await peer[Symbol.asyncDispose]();
+      await closed;
+    },
+  };
+}
+
+for (const script of all("client", "tcp")) {
+  const { name, partner, first, keyboard } = script;
+  const { typed, asks, shows, last, unanswered, whole, course } = script.tcp!;
+  const stdin = keyboard ? "piped" : "null";
+
+  /** Starts it at a server of ours, which has heard its first message. */
+  const meet = async (
+    play: (client: Program, server: Peer) => Promise<void>,
+  ) => {
+    await using listener = await fake();
+    await using client = start(name, listener.address, { stdin });
+    await client.says(first);
+    const server = await listener.met;
+    if (keyboard) await client.type(typed[0]);
+    await server.hears(asks);
+    await play(client, server);
+  };
+
+  Deno.test(`${name} talks to ${partner}`, async () => {
+    await using server = await serve(partner, scripts[partner].args);
+    const input = keyboard && typed.join("");
+    const { code, out, err } = await run(name, server.address, { input });
+    assertEquals([code, err], [0, ""]);
+    assertMatch(out, first);
+    assertEquals(out.slice(out.match(first)![0].length), whole);
+  });
+
+  testWith("IPv6", `${name} connects to an IPv6 address`, async () => {
+    const { args = [] } = scripts[partner];
+    await using server = await serve(partner, ["--host", "::1", ...args]);
+    const address = ["--host", "::1", ...server.address];
+    const { code } = await run(name, address, { input: typed.join("") });
+    assertEquals(code, 0);
+  });
+
+  Deno.test(`${name} says in one line that nobody listens, and what to do`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const { code, out, err } = await run(name, ["--port", `${port}`]);
+    assertEquals([code, out], [1, ""]);
+    assertMatch(err, /^ConnectionRefused: .* : lancez d'abord le serveur\n$/);
+  });
+
+  for (
+    const [what, said, shown, drip] of [
+      ["an answer that comes byte by byte", "5 € juste\r\n", "5 € juste", true],
+      ["the first of two glued answers", "un\ndeux\n", "un", false],
+      [
+        "any UTF-8, but for the NUL",
+        "\ufeffa\0 é 😀\ufffd\n",
+        "\ufeffa é 😀\ufffd",
+      ],
+      ["no command to a terminal", "\x1b[31mrouge\x07\u202e\n", "[31mrouge"],
+      ["an answer that the end of the stream ends", "la fin", "la fin", "end"],
+    ] as const
+  ) {
+    Deno.test(`${name} shows ${what}`, () =>
+      meet(async (client, server) => {
+        if (drip === true) await server.drip(said);
+        else await server.say(said);
+        if (drip === "end") server.socket.end();
+        await client.says(shows(shown));
+        if (!keyboard || drip === "end") return;
+        await client.type(typed[1]);
+        await server.hears(typed[1]);
+        await server.say("Au revoir\n");
+        server.socket.end();
+        const { code, out, err } = await client.end();
+        assertEquals([code, err], [0, ""]);
+        assertEquals(out.slice(-last.length), last);
+      }));
+  }
+
+  for (
+    const [what, said, line] of [
+      [
+        "is not UTF-8",
+        Uint8Array.of(0xff, 10),
+        "Message refusé : ce n'est pas de l'UTF-8",
+      ],
+      [
+        "never ends",
+        "x".repeat(100_000),
+        "Message refusé : plus de 65536 octets",
+      ],
+    ] as const
+  ) {
+    Deno.test(`${name} refuses an answer that ${what}`, () =>
+      meet(async (client, server) => {
+        await server.say(said);
+        const { code, err } = await client.end();
+        assertEquals([code, err], [1, `Refusal: ${line}\n`]);
+      }));
+  }
+
+  Deno.test(`${name} says in one line that the server has reset the connection`, () =>
+    meet(async (client, server) => {
+      await server.reset();
+      const { code, err } = await client.end();
+      assertEquals(code, 1);
+      assertMatch(err, /^ConnectionReset: .*\n$/);
+    }));
+
+  Deno.test(`${name} ends when the server ends without an answer`, () =>
+    meet(async (client, server) => {
+      server.socket.end();
+      const { code, err } = await client.end();
+      assertEquals(code, unanswered);
+      assertMatch(err, unanswered ? /^UnexpectedEof: .*\n$/ : /^$/);
+    }));
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.test(`${name} leaves ${signal} to the system, so that a shell sees it`, () =>
+      meet(async (client) => {
+        client.kill(signal);
+        await client.end();
+        assertEquals([client.signal, client.err], [signal, ""]);
+      }));
+  }
+
+  Deno.test(`${name} ends with 1 when it cannot print`, async () => {
+    // It accepts nobody, and yet the kernel completes the connection.
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address = ["--port", `${listener.addr.port}`];
+    const shell = 'exec "$@" >/dev/full';
+    const { code, err } = await run(name, address, { shell });
+    assertEquals(code, 1);
+    assertMatch(err, /^.*No space left.*\n$/);
+  });
+
+  testWith(
+    "python3",
+    `${name} --raw talks to the course's server`,
+    async () => {
+      const path = `tests/peers/${course.file}`;
+      await using server = new Program("python3", [path, ...course.args], {
+        stdin: "piped",
+      });
+      const [, port] = await server.says(/(\d+)\n/);
+      const address = ["--raw", "--port", port];
+      await using client = start(name, address, { stdin: "piped" });
+      await client.says(first);
+      if (course.greeting) await client.says(course.greeting);
+      if (course.typed) {
+        // The course's server takes for one message what comes in one piece.
+        for (const line of course.typed[0].match(/.+\n/g)!) {
+          const before = server.out;
+          await client.type(line);
+          await server.until(() => server.out !== before, line);
+        }
+        if (course.typed[1]) await server.type(course.typed[1]);
+      }
+      const { code, out, err } = await client.end();
+      assertEquals([code, err], [0, ""]);
+      assertMatch(out, course.scriptShows);
+      await server.says(course.peerShows);
+    },
+  );
+}

@@ -1,0 +1,174 @@
+/** What each script of scripts.ts promises, whatever it does. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  copyOut,
+  header,
+  Program,
+  ROOT,
+  run,
+  SCRIPTS,
+  serve,
+  start,
+} from "./harness.ts";
+import { all, type Script, scripts } from "./scripts.ts";
+
+const FILES = ["encoding", ...SCRIPTS];
+const source = (name: string) =>
+  Deno.readTextFileSync(`${ROOT}scripts/${name}.ts`);
+
+Deno.test("each script is entered in scripts.ts, and has a test file of its own", () => {
+  assertEquals(SCRIPTS, Object.keys(scripts).sort());
+  for (const name of FILES) Deno.statSync(`${ROOT}tests/${name}_test.ts`);
+});
+
+Deno.test("each script is as short as the design says", () => {
+  const long = FILES.flatMap((name) => {
+    const lines = source(name).split("\n").length - 1;
+    const most = name === "encoding" ? 110 : scripts[name]?.lines;
+    return lines > most ? [`${name}.ts: ${lines} lines, not ${most}`] : [];
+  });
+  assertEquals(long, []);
+});
+
+Deno.test("each script is documented as deno doc --lint wants it", async () => {
+  const paths = FILES.map((name) => `scripts/${name}.ts`);
+  await using lint = new Program(Deno.execPath(), ["doc", "--lint", ...paths]);
+  const { code, err } = await lint.end();
+  assertEquals(code, 0, err);
+});
+
+/** No stack trace, and one line at most. */
+function assertLine(err: string, ...words: string[]): void {
+  assertMatch(err, /^\S.*\n$/);
+  for (const word of words) assert(err.includes(word), `${word}: ${err}`);
+}
+
+for (const [name, script] of Object.entries(scripts)) {
+  const port = { server: ["--port", "0"], client: ["--port", "1"], demo: [] };
+
+  Deno.test(`${name} begins with its documentation, and with one command to run it`, () => {
+    const text = source(name), { flags, path } = header(name);
+    assertEquals([path, flags], [`scripts/${name}.ts`, script.flags]);
+    const [shebang, open, ...rest] = text.split("\n");
+    assertEquals(shebang, ["#!/usr/bin/env -S deno run", ...flags].join(" "));
+    assertEquals(open, "/**");
+    const length = rest.indexOf(" */");
+    assertEquals(
+      rest[length - 1],
+      ` * @run deno run ${[...flags, path].join(" ")}`,
+    );
+    assertEquals(text.match(/@run |--allow-(?!net\b|read\b)/g)?.length, 1);
+    const { mode } = Deno.statSync(ROOT + path);
+    assert(mode === null || mode & 0o111, "it can be run by its shebang");
+  });
+
+  Deno.test(`${name} imports @std in deno.json's words, and encoding.ts at most`, () => {
+    const { imports } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
+    const all = [...source(name).matchAll(/ from "(.*)";$/gm)].map(([, from]) =>
+      from
+    );
+    assertEquals(new Set(all).size, all.length, "one import of each module");
+    for (const from of all) {
+      const std = from.match(/^(jsr:(@std\/\w+)@[^/]+)\//);
+      if (std) assertEquals(std[1], imports[std[2]]);
+      else assert(/^node:|^\.\/encoding\.ts$/.test(from), from);
+    }
+  });
+
+  Deno.test(`${name} looks at the date to show it, and never to wait`, () => {
+    const code = source(name).replace(/\/\*[^]*?\*\/|\/\/.*$/gm, "");
+    const dates = code.match(
+      /.*\b(Date|Temporal|timeOrigin|hrtime)\b(?!\(\)\.toLocaleString).*/g,
+    );
+    assertEquals(dates, null);
+  });
+
+  Deno.test(`${name} --help says in one line what its options are`, async () => {
+    const options = { flags: ["--no-prompt"] };
+    const { code, out, err } = await run(name, ["--help"], options);
+    assertEquals([code, err], [0, ""]);
+    assertMatch(out, /^\S.*\n$/);
+    if (script.kind !== "demo") assertMatch(out, /--host.*--port/);
+  });
+
+  Deno.test(`${name} says in one line that it does not know an option`, async () => {
+    const { code, out, err } = await run(name, ["--prot", "1"]);
+    assertEquals([code, out], [1, ""]);
+    assertLine(err, "--prot", "--help");
+  });
+
+  if (script.kind !== "demo") {
+    Deno.test(`${name} says in one line that a port cannot be`, async () => {
+      for (const wrong of ["70000", "abc", "-1"]) {
+        const { code, out, err } = await run(name, [`--port=${wrong}`]);
+        assertEquals([code, out], [1, ""], wrong);
+        assertLine(err, "port");
+      }
+    });
+
+    Deno.test(`${name} says in one line that it does not know a host`, async () => {
+      const args = ["--host", "nulle.part.invalid"];
+      const { code, out, err } = await run(name, args);
+      assertEquals([code, out], [1, ""]);
+      assertLine(err);
+    });
+  }
+
+  for (const flag of script.flags) {
+    if (flag === "--unstable-net" && script.except?.[flag]) continue;
+    Deno.test(`${name} without ${flag} says so in one line`, async () => {
+      // Away from deno.json, which has --unstable-net for all.
+      await using folder = await copyOut(
+        `scripts/${name}.ts`,
+        "scripts/encoding.ts",
+      );
+      const rest = script.flags.filter((other) => other !== flag);
+      const { code, out, err } = await run(name, port[script.kind], {
+        flags: ["--no-prompt", ...rest],
+        cwd: folder.path,
+      });
+      assertEquals([code, out], [1, ""]);
+      assertLine(err, flag);
+    });
+  }
+
+  Deno.test(`${name}, copied out with encoding.ts, runs by its header's command`, async () => {
+    await using folder = await copyOut(
+      `scripts/${name}.ts`,
+      "scripts/encoding.ts",
+    );
+    const options = { cwd: folder.path };
+    if (script.kind === "server") {
+      await using server = await serve(name, script.args, options);
+      assertMatch(server.out, script.first);
+      server.kill("SIGTERM");
+      const { code, err } = await server.end();
+      assertEquals([code, err], [0, ""]);
+      return;
+    }
+    const partner = script.kind === "client" ? script.partner : undefined;
+    await using server = partner
+      ? await serve(partner, scripts[partner].args)
+      : undefined;
+    const input = typed(script);
+    const end = await run(name, server?.address, { ...options, input });
+    assertEquals([end.code, end.err], [0, ""]);
+    assertMatch(end.out, script.first);
+  });
+}
+
+function typed(script: Script): string | undefined {
+  if (script.kind === "client") return script.tcp?.typed.join("");
+}
+
+for (const { name, first } of all("demo")) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.test(`${name} leaves ${signal} to the system, so that a shell sees it`, async () => {
+      await using demo = start(name);
+      await demo.says(first);
+      demo.kill(signal);
+      await demo.end();
+      assertEquals([demo.signal, demo.err], [signal, ""]);
+    });
+  }
+}

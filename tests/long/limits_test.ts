@@ -1,0 +1,124 @@
+/**
+ * The real time limits, as a user meets them, while the date jumps: a limit is a
+ * span of time, and neither NTP nor a suspend may shorten it or make it endless.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  header,
+  Peer,
+  Program,
+  python,
+  serve,
+  start,
+  testWith,
+} from "../harness.ts";
+import { all } from "../scripts.ts";
+
+/** To be preloaded: the date goes on by six hours whenever it is asked for. */
+const JUMPING = `data:application/javascript,${
+  encodeURIComponent(`
+    const Real = Date;
+    let shift = 0;
+    const now = () => Real.now() + (shift += 6 * 3600_000);
+    globalThis.Date = class Date extends Real {
+      constructor(...args) { super(...(args.length > 0 ? args : [now()])); }
+      static now() { return now(); }
+    };`)
+}`;
+const jumping = (name: string) => ({
+  flags: [...header(name).flags, "--preload", JUMPING],
+});
+
+/** Seconds that something takes. */
+async function seconds(work: Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work;
+  return (performance.now() - begin) / 1000;
+}
+
+/** Waits for the end of a client, however long it takes. */
+async function end(client: Program): Promise<{ code: number; err: string }> {
+  await client.until(() => client.err, "a complaint", 90_000);
+  return await client.end();
+}
+
+Deno.test("server_simple gives a client 30 s for its message, though it drips", async () => {
+  await using server = await serve(
+    "server_simple",
+    [],
+    jumping("server_simple"),
+  );
+  await using client = await Peer.connect(await server.port());
+  const drip = setInterval(() => client.say("x"), 1000);
+  const took = await seconds(
+    server.until(() => server.err, "a complaint", 90_000),
+  );
+  clearInterval(drip);
+  assert(took > 29 && took < 40, `${took} s`);
+  assertEquals(await client.end(), "Délai dépassé\n");
+});
+
+Deno.test("client_simple, client_class and multithread_client wait 60 s for an answer", async () => {
+  const names = ["client_simple", "client_class", "multithread_client"];
+  await Promise.all(names.map(async (name) => {
+    // It accepts nobody, and yet the kernel completes the connection.
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address = ["--port", `${listener.addr.port}`];
+    await using client = start(name, address, {
+      ...jumping(name),
+      stdin: "piped",
+    });
+    await client.type("bonjour\n");
+    await client.says("Connecté");
+    let ended = { code: 0, err: "" };
+    const took = await seconds(end(client).then((end) => ended = end));
+    assert(took > 58 && took < 70, `${name}: ${took} s`);
+    assertEquals(ended.code, 1);
+    assertMatch(ended.err, /^TimeoutError: .*\n$/);
+  }));
+});
+
+for (const { name } of all("client", "tcp")) {
+  testWith("python3", `${name} gives up connecting after 5 s`, async () => {
+    // With no room in its queue, this listener leaves further clients unanswered.
+    await using full = python(`
+l = socket.socket()
+l.bind(("127.0.0.1", 0))
+l.listen(0)
+waiting = [socket.socket() for _ in range(4)]
+for s in waiting:
+    s.setblocking(False)
+    s.connect_ex(l.getsockname())
+print(l.getsockname()[1])
+time.sleep(60)`);
+    const [port] = await full.says(/^\d+/);
+    await using client = start(name, ["--port", port], jumping(name));
+    let ended = { code: 0, err: "" };
+    const took = await seconds(end(client).then((end) => ended = end));
+    assert(took > 4.5 && took < 10, `${took} s`);
+    assertEquals([ended.code, client.out], [1, ""]);
+    assertMatch(ended.err, /^TimeoutError: .*\n$/);
+  });
+}
+
+for (const { name, args, tcp } of all("server", "tcp")) {
+  Deno.test(`${name} ends within 3 s of SIGTERM, whatever its client does`, async () => {
+    for (const how of ["is silent", "never reads", "never pauses"]) {
+      await using server = await serve(name, args);
+      await using client = await Peer.connect(await server.port());
+      const sent = how === "is silent"
+        ? client.say("")
+        : client.say("encore\n".repeat(5_000_000));
+      const ended = how === "never pauses" ? client.ended() : undefined;
+      await server.says(how === "is silent" ? tcp!.accepted : "encore");
+      server.kill("SIGTERM");
+      const took = await seconds(server.end());
+      assert(took < 4, `${how}: ${took} s`);
+      await client.reset();
+      await Promise.all([sent, ended?.catch(() => {})]);
+      assertEquals((await server.end()).code, 0, how);
+    }
+  });
+}

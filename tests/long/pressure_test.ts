@@ -1,0 +1,147 @@
+/**
+ * Pressure: peers that do not read cost the others no time, and the script no
+ * memory. Noise on the machine only adds to what is measured: what counts is the
+ * middle one of five windows.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { median, memoryKib } from "../../bench/measure.ts";
+import {
+  PATIENCE,
+  Peer,
+  Program,
+  python,
+  serve,
+  start,
+  testWith,
+} from "../harness.ts";
+
+/** Milliseconds by which nobody may be delayed. */
+const DELAY = 100;
+const STALLED = 40;
+/** KiB of the server's memory that each of these may cost. */
+const EACH = 4 * 1024;
+
+/** Python clients that say something for as long as it is taken, and read nothing. */
+const deaf = (port: number, say: string) =>
+  python(
+    `
+import select
+clients, say = [], sys.argv[3].encode()
+for _ in range(int(sys.argv[2])):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+    s.setblocking(False)
+    clients.append(s)
+# Until nothing has been taken for a second; HTTP answers one request at a time.
+while ready := select.select([], clients, [], 1)[1]:
+    for s in ready: s.send(say)
+    if say.startswith(b"GET"): break
+print("plein")
+time.sleep(60)`,
+    ...[port, STALLED, say],
+  );
+
+/** The longest wait in a window of a second, the median of five windows. */
+async function delay(one: () => Promise<void>): Promise<number> {
+  const windows: number[] = [];
+  while (windows.length < 5) {
+    let longest = 0;
+    const end = performance.now() + 1000;
+    for (let begin; (begin = performance.now()) < end;) {
+      await one();
+      longest = Math.max(longest, performance.now() - begin);
+      await new Promise((resume) => setTimeout(resume, 5));
+    }
+    windows.push(longest);
+  }
+  return median(windows);
+}
+
+/** Measures what clients that do not read cost the others, and the server. */
+async function press(server: Program, say: string, ask: () => Promise<void>) {
+  await ask();
+  const alone = await memoryKib(server.pid);
+  await using clients = deaf(await server.port(), say);
+  const pushed = await delay(ask); // While they push,
+  await clients.says("plein");
+  const stuck = await delay(ask); // and when they are stuck.
+  assert(Math.max(pushed, stuck) <= DELAY, `${pushed} ms, then ${stuck} ms`);
+  const each = (await memoryKib(server.pid) - alone) / STALLED;
+  assert(each < EACH, `${each} KiB for each`);
+  server.kill();
+  assertEquals((await server.end()).code, 0);
+}
+
+testWith(
+  "python3",
+  "multithread_server lets clients that do not read delay nobody, and keeps nothing for them",
+  async () => {
+    await using server = await serve("multithread_server", [
+      "--threads",
+      "1",
+      "--quiet",
+    ]);
+    await using polite = await Peer.connect(await server.port());
+    await press(server, "bonjour\n".repeat(500), async () => {
+      polite.text = "";
+      await polite.say("bonjour\n");
+      await polite.hears("Message reçu\n");
+    });
+  },
+);
+
+testWith(
+  "python3",
+  "web_server lets downloads that stall delay nobody, and keeps nothing for them",
+  async () => {
+    const root = await Deno.makeTempDir({ prefix: "site-" });
+    try {
+      await Deno.writeTextFile(`${root}/page.txt`, "bonjour\n");
+      await Deno.writeTextFile(`${root}/film.bin`, "");
+      await Deno.truncate(`${root}/film.bin`, 256 * 1024 * 1024);
+      await using server = await serve("web_server", ["--root", root]);
+      const url = `http://127.0.0.1:${await server.port()}/page.txt`;
+      const request = "GET /film.bin HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      await press(server, request, async () => {
+        assertEquals(await (await fetch(url)).text(), "bonjour\n");
+      });
+    } finally {
+      await Deno.remove(root, { recursive: true });
+    }
+  },
+);
+
+for (const script of ["p2p_server", "p2p_client"]) {
+  Deno.test(`${script} keeps nothing for a peer that does not read: what is typed waits`, async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address = ["--port", `${listener.addr.port}`];
+    await using program = script === "p2p_server"
+      ? await serve(script)
+      : start(script, address, { stdin: "piped" });
+    using _peer = script === "p2p_server"
+      ? await Deno.connect({ port: await program.port() })
+      : await listener.accept();
+    await program.says(/connecté|ÉTABLIE/);
+    // 200 MB, of which most never leaves this pipe.
+    const lines = "Bonjour, une ligne de texte\n".repeat(1000);
+    let typed = 0;
+    const typing = (async () => {
+      for (; typed < 7000; typed++) await program.type(lines);
+    })().catch(() => {});
+    // Until nothing has been taken for two seconds.
+    const end = performance.now() + PATIENCE;
+    for (let last = -1, still = 0; still < 8 && performance.now() < end;) {
+      await new Promise((resume) => setTimeout(resume, 250));
+      still = typed === last && typed > 0 ? still + 1 : 0;
+      last = typed;
+    }
+    assert(typed > 0 && typed < 3500, `${typed} thousand lines were taken`);
+    const mib = await memoryKib(program.pid) / 1024;
+    assert(mib < 200, `${mib} MiB`);
+    program.kill("SIGKILL");
+    await typing;
+  });
+}

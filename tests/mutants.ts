@@ -1,0 +1,81 @@
+/**
+ * Takes each protection of the scripts away, in turn, and runs the tests that should
+ * notice. A mutant that no test notices survives: then either a test is missing, or
+ * the protection is not needed. For developers; `deno task mutants [WORD]` tries all,
+ * or those whose name has the word in it.
+ *
+ * Each mutant is made in a copy of the project: the working tree is left alone.
+ *
+ * @module
+ */
+import { bold, green, red } from "@std/fmt/colors";
+import { ROOT } from "./harness.ts";
+import { mutants } from "./mutants_list.ts";
+
+/** What a copy of the project needs for its scripts' tests. */
+const PARTS = ["scripts", "std", "tests", "deno.json", "deno.lock"];
+
+/** Copies the project's parts into a new folder. */
+async function copy(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "mutant-" });
+  const from = PARTS.map((part) => ROOT + part);
+  const args = ["-r", ...from, folder];
+  const { success } = await new Deno.Command("cp", { args }).output();
+  if (!success) throw new Error("The project cannot be copied");
+  return folder;
+}
+
+/** Whether the tests of a script, or of encoding.ts, pass in a copy. */
+async function passes(folder: string, script: string): Promise<boolean> {
+  const all = script === "encoding";
+  const own = [`tests/${script}_test.ts`];
+  const kinds = ["servers", "clients", "every_script"]
+    .map((kind) => `tests/${kind}_test.ts`);
+  const faults = ["tests/faults"];
+  // The cheap ones first: most mutants end there.
+  for (const files of [own, kinds, faults]) {
+    const filter = all || files === own ? [] : ["--filter", script];
+    const flags = ["--allow-all", "--parallel", "--fail-fast", "--quiet", "--no-check"];
+    const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", ...flags, ...sanitizers, ...filter, ...files],
+      cwd: folder,
+      env: { DENO_JOBS: "6", NO_COLOR: "1" },
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    if (!success) return false;
+  }
+  return true;
+}
+
+const word = Deno.args[0] ?? "";
+const chosen = mutants.filter(({ script, name }) =>
+  `${script}: ${name}`.includes(word)
+);
+if (chosen.length === 0) throw new Error(`No mutant has "${word}" in its name`);
+const folder = await copy();
+let survivors = 0;
+try {
+  for (const script of new Set(chosen.map(({ script }) => script))) {
+    if (await passes(folder, script)) continue;
+    throw new Error(`The tests of ${script} fail as it is`);
+  }
+  for (const { script, name, from, to } of chosen) {
+    const path = `${folder}/scripts/${script}.ts`;
+    const text = await Deno.readTextFile(path);
+    if (text.split(from).length !== 2) {
+      throw new Error(`${script}: ${name}: its text is not there just once`);
+    }
+    await Deno.writeTextFile(path, text.replace(from, () => to));
+    const survived = await passes(folder, script);
+    await Deno.writeTextFile(path, text);
+    if (survived) survivors++;
+    const verdict = survived ? red("SURVIVED") : green("noticed");
+    console.log(`${verdict} ${bold(script)}: ${name}`);
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+console.log(`${chosen.length} mutants, ${survivors} survived`);
+Deno.exitCode = survivors > 0 ? 1 : 0;

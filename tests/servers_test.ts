@@ -1,0 +1,337 @@
+/** What every server of scripts.ts promises, and every TCP server to its clients. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { MAX_LINE, NOT_UTF8, TOO_LONG } from "./any_bytes.ts";
+import {
+  exchange,
+  has,
+  header,
+  hold,
+  limit,
+  Peer,
+  Program,
+  run,
+  serve,
+  start,
+  testWith,
+} from "./harness.ts";
+import { all } from "./scripts.ts";
+
+const BROKEN = Uint8Array.of(0xff, 10);
+
+/** Nothing on stderr but single lines. */
+function assertCalm(err: string): void {
+  assert(!/^\s+at |^error: /m.test(err), `a stack trace: ${err}`);
+}
+
+/** JavaScript after which a message that begins with "!" breaks its handler. */
+const BREAK = `
+  const { listen } = Deno;
+  Deno.listen = (options) => {
+    const listener = listen(options), accept = listener.accept.bind(listener);
+    listener.accept = async () => {
+      const conn = await accept(), read = conn.read.bind(conn);
+      conn.read = async (buffer) => {
+        const count = await read(buffer);
+        if (buffer[0] === 33) throw new TypeError("cassé");
+        return count;
+      };
+      return conn;
+    };
+    return listener;
+  };`;
+const url = (code: string) =>
+  `data:application/javascript,${encodeURIComponent(code)}`;
+/** Does so in workers too, which preload nothing: what comes early is kept. */
+const BREAKING = url(`${BREAK}
+  globalThis.Worker = class extends Worker {
+    constructor(module, options) {
+      super("${url(BREAK)}" + encodeURIComponent(\`
+        const early = [];
+        self.onmessage = ({ data }) => early.push(data);
+        await import("\${module}");
+        for (const data of early) self.onmessage({ data });\`), options);
+    }
+  };`);
+
+for (const { name, transport, args = [], tcp } of all("server")) {
+  Deno.test(`${name} says in one line that its port is taken, and which option helps`, async () => {
+    const at = { hostname: "127.0.0.1", port: 0 };
+    const taken = transport === "udp"
+      ? Deno.listenDatagram({ ...at, transport })
+      : Deno.listen(at);
+    const { port } = taken.addr as Deno.NetAddr;
+    const end = await run(name, ["--port", `${port}`, ...args]);
+    taken.close();
+    assertEquals([end.code, end.out], [1, ""]);
+    assertMatch(end.err, /^AddrInUse: .* --port \d+\n$/);
+  });
+
+  Deno.test(`${name} ends with 1 when it cannot print where it listens`, async () => {
+    const shell = 'exec "$@" >/dev/full';
+    const { code, err } = await run(name, ["--port", "0", ...args], { shell });
+    assertEquals(code, 1);
+    assertMatch(err, /^.*No space left.*\n$/);
+    assert(!/--host|--port/.test(err), "it blames the network");
+  });
+
+  testWith(
+    "IPv6",
+    `${name} listens on IPv6, and a second signal ends it at once`,
+    async () => {
+      await using server = await serve(name, ["--host", "::1", ...args]);
+      assertMatch(server.out, /^Serveur prêt.* (http:\/\/)?\[::1\]:\d+/);
+      if (!tcp) return; // Only a client that stays makes it wait for another signal.
+      await using _client = await Peer.connect(await server.port(), "::1");
+      await server.says(tcp.accepted);
+      await server.says(/\n.*\[::1\]:\d+/);
+      // Not the same twice: a signal that waits already is not sent again.
+      server.kill("SIGINT");
+      server.kill("SIGTERM");
+      assertEquals((await server.end()).code, 130);
+    },
+  );
+}
+
+for (const script of all("server", "tcp")) {
+  const { name, args = [], except = {} } = script;
+  const { accepted, welcome, answer, farewell, shows, course } = script.tcp!;
+  const ANSWER = welcome + answer(["bonjour"]);
+
+  Deno.test(`${name} serves one client after the other, whatever each does`, async (t) => {
+    await using server = await serve(name, args);
+    const port = await server.port();
+    const step = (what: string, fn: () => Promise<void>, ignore = false) =>
+      t.step({
+        name: `${name} ${what}`,
+        ignore,
+        async fn() {
+          server.out = server.err = "";
+          await fn();
+          assertCalm(server.err);
+        },
+      });
+
+    for (const said of ["bonjour\n", "bonjour"]) {
+      await step(
+        `answers nc -N that says ${JSON.stringify(said)}`,
+        async () => {
+          const command = ["-N", "127.0.0.1", `${port}`];
+          await using nc = new Program("nc", command, { stdin: "piped" });
+          await nc.type(said);
+          await nc.endInput();
+          assertEquals((await nc.end()).out, ANSWER);
+          await server.says(shows("bonjour"));
+        },
+        !has("nc"),
+      );
+    }
+    await step("reads a message that comes byte by byte", async () => {
+      await using client = await Peer.connect(port);
+      await client.drip("1 € pile\r\n");
+      assertEquals(await client.end(), ANSWER);
+      await server.says(shows("1 € pile"));
+    });
+    await step("reads two messages that come in one piece", async () => {
+      const both = ["un", "deux"];
+      assertEquals(await exchange(port, "un\ndeux\n"), welcome + answer(both));
+      await server.says(shows("un"));
+    });
+    await step("shows any UTF-8 as it came, without the NUL", async () => {
+      const odd = "\ufeffa\0b é € 😀\ufffd";
+      assertEquals(await exchange(port, odd + "\r\n"), ANSWER);
+      await server.says(shows(odd.replace("\0", "")));
+    });
+    await step("lets nothing through that commands a terminal", async () => {
+      const evil = "\x1b[2J\x1b]0;titre\x07\u202erouge\x9b31m\n";
+      assertEquals(await exchange(port, evil), ANSWER);
+      await server.says(shows("[2J]0;titrerouge31m"));
+    });
+    await step("takes a line of 64 KiB, and refuses a longer one", async () => {
+      const longest = "x".repeat(MAX_LINE - 1) + "\n";
+      assertEquals(await exchange(port, longest), ANSWER);
+      const answer = await exchange(port, "x" + longest);
+      assertEquals(answer, `${welcome}${TOO_LONG}\n`);
+      await server.complains(TOO_LONG);
+    });
+    await step("refuses what is not UTF-8", async () => {
+      assertEquals(await exchange(port, BROKEN), `${welcome}${NOT_UTF8}\n`);
+      await server.complains(NOT_UTF8);
+    });
+    await step(
+      "loses a client that resets in the middle, and no other",
+      async () => {
+        await using client = await Peer.connect(port);
+        await client.say("la moiti");
+        await server.says(accepted);
+        await client.hears(welcome);
+        await client.reset();
+        await server.complains(/ConnectionReset/);
+        assertEquals(await exchange(port, "bonjour\n"), ANSWER);
+        assertEquals(server.err.match(/\n/g)?.length, 1, server.err);
+      },
+    );
+
+    const linux = Deno.build.os === "linux";
+    await step(
+      "loses a client that resets before it is accepted, and no other",
+      async () => {
+        let least = Infinity;
+        // Noise only makes it longer: one good round of ten will do.
+        for (let round = 0; round < 10 && least > 200; round++) {
+          await hold(server);
+          for (let gone = 0; gone < 5; gone++) {
+            await using client = await Peer.connect(port);
+            await client.reset();
+          }
+          const begin = performance.now();
+          server.kill("SIGCONT");
+          assertEquals(await exchange(port, "bonjour\n"), ANSWER);
+          least = Math.min(least, performance.now() - begin);
+          if (except["clients that left before accept cost no pause"]) break;
+          assert(round < 9 || least <= 200, `a pause for each: ${least} ms`);
+        }
+        await server.complains(/^Client .*NotConnected.*\n/);
+      },
+      !linux,
+    );
+    await step(
+      "waits and goes on when no file descriptor is left",
+      async () => {
+        await limit(server, 3);
+        const waiting = exchange(port, "bonjour\n");
+        const lines = (count: number) =>
+          server.until(
+            () => server.err.split(" 24)\n").length > count,
+            `${count} lines`,
+          );
+        await lines(1);
+        // It pauses: else these lines, of two threads at most, would be there at once.
+        const begin = performance.now();
+        await lines(13);
+        const took = performance.now() - begin;
+        await limit(server, 1000);
+        assertEquals(await waiting, ANSWER);
+        assert(took > 200, `12 lines in ${took} ms`);
+      },
+      !linux || !has("python3"),
+    );
+
+    await using silent = await Peer.connect(port);
+    await server.says(accepted);
+    server.kill("SIGTERM");
+    // It does not leave, and so the server must.
+    await silent.hears(welcome + farewell);
+    const { code, out } = await server.end();
+    assertEquals(code, 0);
+    assertMatch(out, /Serveur arrêté\n$/);
+  });
+
+  Deno.test(`${name} loses one client to an error that nobody foresaw, and says farewell on SIGINT`, async () => {
+    const flags = [...header(name).flags, "--preload", BREAKING];
+    await using server = await serve(name, args, { flags });
+    const port = await server.port();
+    await exchange(port, "!\n").catch(() => {});
+    await server.complains("cassé");
+    assertEquals(await exchange(port, "bonjour\n"), ANSWER);
+    server.out = "";
+    await using silent = await Peer.connect(port);
+    await server.says(accepted);
+    server.kill("SIGINT");
+    await silent.hears(welcome + farewell);
+    const { code, err } = await server.end();
+    assertEquals(code, 0);
+    assertEquals(err.match(/^.*cassé$/gm)?.length, 1);
+    assertCalm(err);
+  });
+
+  Deno.test(`${name} serves on, or ends with 1, when the disk under stderr is full`, async () => {
+    const shell = 'exec "$@" 2>/dev/full';
+    await using server = await serve(name, args, { shell });
+    await outlives(server, BROKEN, ANSWER);
+  });
+
+  Deno.test(`${name} serves on, or ends with 1, when the disk under stdout fills up`, async () => {
+    const file = await Deno.makeTempFile({ prefix: "disque-" });
+    // A file may have one block. Without the trap, a signal would end the process.
+    const shell = `trap "" XFSZ; ulimit -f 1; exec "$@" >${file}`;
+    await using server = start(name, ["--port", "0", ...args], {
+      shell,
+      stdin: "piped",
+    });
+    try {
+      while (!(server.out = await Deno.readTextFile(file)).includes("\n")) {
+        await new Promise((resume) => setTimeout(resume, 5));
+      }
+      await outlives(server, "bonjour\n", ANSWER);
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+
+  if (!except["others are served beside a client"]) {
+    Deno.test(`${name} serves others beside a client that sends without pause, and one that never reads`, async () => {
+      await using server = await serve(name, args);
+      const port = await server.port();
+      for (const reads of [true, false]) {
+        await using greedy = await Peer.connect(port);
+        // More than all the buffers on the way hold.
+        const sent = greedy.say("encore\n".repeat(5_000_000));
+        const ended = reads ? greedy.ended() : undefined;
+        await server.says("encore");
+        for (let other = 0; other < 4; other++) {
+          assertEquals(await exchange(port, "bonjour\n"), ANSWER);
+        }
+        await greedy.reset();
+        await Promise.all([sent, ended?.catch(() => {})]);
+      }
+    });
+  }
+
+  for (const { file, args: words, typed, peerShows, scriptShows } of course) {
+    testWith(
+      "python3",
+      `${name} --raw talks to the course's ${file}`,
+      async () => {
+        await using server = await serve(name, [...args, "--raw"]);
+        const port = `${await server.port()}`;
+        const command = words.map((word) => word.replace("PORT", port));
+        const path = `tests/peers/${file}`;
+        await using client = new Program("python3", [path, ...command], {
+          stdin: "piped",
+        });
+        if (typed) await client.type(typed[0]);
+        if (typed?.[1]) {
+          await server.says(shows(typed[0].trim()));
+          await server.type(typed[1]);
+        }
+        const { code, out } = await client.end();
+        assertEquals(code, 0);
+        assertMatch(out, peerShows);
+        await server.says(scriptShows);
+      },
+    );
+  }
+}
+
+/** All its clients come to an end, and the last one is served if it still runs. */
+async function outlives(
+  server: Program,
+  data: Uint8Array | string,
+  answer: string,
+) {
+  const port = await server.port();
+  let gone = false;
+  const end = server.end().then(({ code }) => assertEquals(code, 1))
+    .then(() => gone = true);
+  for (let client = 0; client < 20 && !gone; client++) {
+    await exchange(port, data).catch(() => {});
+  }
+  const last = await exchange(port, "bonjour\n").catch(() => "");
+  if (last === answer) {
+    server.kill();
+    return await end.catch(() => {});
+  }
+  await end;
+  assertCalm(server.err);
+  assert(!/--host|--port/.test(server.err), "it blames the network");
+}
