@@ -8,8 +8,6 @@ import { createJavaScriptRegexEngine } from "shiki/engine/javascript";
 import python from "shiki/langs/python.mjs";
 import shell from "shiki/langs/shellscript.mjs";
 import typescript from "shiki/langs/typescript.mjs";
-import { FLAGS, type Language, TEXTS } from "./texts.ts";
-import { typesetHtml } from "./typography.ts";
 
 /**
  * Both themes: the letter that marks a token in the page, its colour in the light
@@ -65,21 +63,20 @@ const LETTERS = new Map(
 export const escape = (text: string) =>
   text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
 
-// Quotes need no escape between tags, and there are thousands in the scripts.
-const escapeCode = (text: string) =>
-  text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-
 /**
- * Code as HTML, coloured. Tokens are `<c- k>`: an unknown element with a hyphen in
- * its name is valid and means nothing, and is half as long as a span with a class.
+ * Code as HTML, coloured, line by line. Tokens are `<c- k>`: an unknown element with
+ * a hyphen in its name is valid and means nothing, and is half as long as a span.
  *
  * @param lang `ts`, `python` or `sh`; all else is plain text.
  */
-export function highlight(code: string, lang: string): string {
-  if (!["ts", "python", "sh"].includes(lang)) return escapeCode(code);
-  const runs: { letter: string; text: string }[] = [];
-  for (const line of highlighter.codeToTokensBase(code, { lang })) {
-    for (const { content, color } of [...line, { content: "\n", color: "" }]) {
+export function highlight(code: string, lang: string): string[] {
+  code = code.trimEnd();
+  if (!["ts", "python", "sh"].includes(lang)) {
+    return escape(code).split("\n");
+  }
+  return highlighter.codeToTokensBase(code, { lang }).map((line) => {
+    const runs: { letter: string; text: string }[] = [];
+    for (const { content, color } of line) {
       const last = runs.at(-1);
       const letter = content.trim()
         ? LETTERS.get(color?.toUpperCase() ?? "") ?? ""
@@ -87,70 +84,75 @@ export function highlight(code: string, lang: string): string {
       if (last?.letter === letter) last.text += content;
       else runs.push({ letter, text: content });
     }
-  }
-  runs.at(-1)!.text = runs.at(-1)!.text.replace(/\n$/, "");
-  return runs.map(({ letter, text }) => {
-    if (!letter) return escapeCode(text);
-    const [, token, rest] = text.match(/^(.*?)(\s*)$/s)!;
-    return `<c- ${letter}>${escapeCode(token)}</c->${rest}`;
-  }).join("");
-}
-
-/** Code with an empty `<i>` before each line, which the style sheet numbers. */
-export function numbered(html: string): string {
-  return "<i></i>" + html.replace(/\n(?=.)/gs, "\n<i></i>");
+    return runs.map(({ letter, text }) =>
+      letter ? `<c- ${letter}>${escape(text)}</c->` : escape(text)
+    ).join("");
+  });
 }
 
 /**
- * A command, in which each of Deno's flags is a button that shows what it is for.
+ * A command, in which each of Deno's flags leads to what explains it.
  *
- * @param used Takes the flags that the page has to explain.
+ * @param explain The address of a flag's explanation.
  */
-export function command(text: string, used: Set<string>): string {
-  return escapeCode(text).replace(
+export function command(
+  text: string,
+  explain: (flag: string) => string,
+): string {
+  return escape(text).replace(
     /--(?:allow|deny|unstable)-[\w-]+/g,
-    (flag) => {
-      if (!FLAGS[flag]) throw new Error(`${flag} has no explanation in FLAGS`);
-      used.add(flag);
-      return `<button type="button" popovertarget="${
-        flagId(flag)
-      }">${flag}</button>`;
-    },
+    (flag) => `<a href="${explain(flag)}">${flag}</a>`,
   );
-}
-
-const flagId = (flag: string) => `flag${flag.slice(1)}`;
-
-/** The panels that the flags' buttons show; they need no JavaScript. */
-export function explanations(used: Set<string>, lang: Language): string {
-  return [...used].sort().map((flag) =>
-    `<div popover id="${flagId(flag)}"><code>${flag}</code> ` +
-    `<button type="button" popovertarget="${flagId(flag)}" ` +
-    `popovertargetaction="hide">${TEXTS[lang].close}</button>` +
-    `<p>${typesetHtml(FLAGS[flag][lang], lang)}</p></div>\n`
-  ).join("");
 }
 
 /**
  * A transcript as a terminal: lines that begin with `$ ` are commands. The prompt
  * is the style sheet's, so that nobody copies it.
+ *
+ * @param explain The address of a flag's explanation.
+ * @param translate Says in English what a line says in French; nothing, if it is
+ * not French. Without this, the page is in French itself.
  */
 export function terminal(
   text: string,
-  used: Set<string>,
-  title?: string,
+  explain: (flag: string) => string,
+  translate?: (line: string) => string,
 ): string {
-  const lines = text.trimEnd().replace(/\\\n/g, "\\\v").split("\n").map((
-    line,
-  ) =>
-    line.startsWith("$ ")
-      ? `<span class="command">${
-        command(line.slice(2).replaceAll("\v", "\n"), used)
-      }</span>`
-      : escapeCode(line)
-  );
-  const caption = title ? `<figcaption>${title}</figcaption>` : "";
-  return `<figure class="terminal">${caption}<pre><code>${
-    lines.join("\n")
-  }</code></pre></figure>\n`;
+  const joined = text.trimEnd().replace(/\\\n/g, "\\\v").split("\n");
+  const lines = joined.map((line) => {
+    if (line.startsWith("$ ")) {
+      const typed = line.slice(2).replaceAll("\v", "\n");
+      return `<span class="command">${command(typed, explain)}</span>\n`;
+    }
+    const meaning = translate?.(line);
+    if (!meaning) return escape(line) + "\n";
+    return `<span lang="fr">${escape(line)}</span>` +
+      `<small>${escape(meaning)}</small>`;
+  });
+  return `<pre><code>${lines.join("")}</code></pre>`;
+}
+
+/**
+ * Reads a table of phrases (guide/en/phrases.md), of which each row has a line of a
+ * transcript and its translation, or nothing where a line is not French. `…` stands
+ * for what differs; a translation with fewer of them takes the last ones.
+ *
+ * @returns What translates a line, and throws if no row matches.
+ */
+export function phrases(table: string): (line: string) => string {
+  const rows = [...table.matchAll(/^\|(.+?)\|(.*)\|$/gm)].map((row) => {
+    const [, french, english] = row.map((it) => it.replaceAll("`", "").trim());
+    const escaped = french.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+    const pattern = RegExp(`^${escaped.replaceAll("…", "(.+?)")}$`);
+    return { pattern, english };
+  });
+  return (line) => {
+    for (const { pattern, english } of rows) {
+      const found = line.trim().match(pattern);
+      if (!found) continue;
+      const kept = found.slice(1).slice(-english.split("…").length + 1);
+      return english.replace(/…/g, () => kept.shift() ?? "");
+    }
+    throw new Error(`phrases.md has no translation of "${line.trim()}"`);
+  };
 }

@@ -1,89 +1,108 @@
 /**
- * Mermaid diagrams as SVG, in the page's own colours.
+ * Sequence diagrams as SVG, from Mermaid's language, in the page's own colours
+ * (page.css). All are upright and as wide as a phone.
  *
  * @module
  */
-import { renderMermaidSVG } from "beautiful-mermaid";
+import { escape } from "./code.ts";
 
-/** How much larger than the library draws them diagrams stand in the page. */
-const SCALE = 1.2;
-/** Diagrams that are wider scroll on a phone; others shrink a little, and fit. */
-const FITS = 340;
+const WIDTH = 360, LINE = 18, LETTER = 7.4; // The last is about a letter's width.
+
+/** Text in rows that are not wider than so many units. */
+function wrap(text: string, width: number): string[] {
+  const rows = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${rows.at(-1)} ${word}`.trim();
+    if (longer.length * LETTER <= width) rows[rows.length - 1] = longer;
+    else rows.push(word);
+  }
+  return rows.filter((row) => row);
+}
+
+/** Rows of text around `x`, the first one's middle at `y`. */
+const label = (rows: string[], x: number, y: number) =>
+  rows.map((row, i) =>
+    `<text x="${x}" y="${y + i * LINE}">${escape(row)}</text>`
+  ).join("");
+
+const box = (x: number, y: number, w: number, h: number, kind = "") =>
+  `<rect${kind && ` class="${kind}"`} x="${x - w / 2}" y="${y}" width="${w}" ` +
+  `height="${h}" rx="3"/>`;
+
+function unknown(line: string): never {
+  throw new Error(`no diagram has the line "${line}"`);
+}
 
 /**
- * Draws a diagram. Its colours are custom properties, which page.css sets.
+ * Draws a `sequenceDiagram`: participants, messages (`->>`, `-->>`, and `-x` for one
+ * that is lost) and notes.
  *
- * @param id Unique in the page: of the element that names the SVG.
+ * @param id Unique in the page.
+ * @param name What a screen reader says before the diagram's own words.
+ * @throws {Error} If a line is none of these.
  */
-export function draw(source: string, id: string): string {
-  const svg = renderMermaidSVG(source, { transparent: true })
-    // Would load a font from elsewhere; and a page's policy forbids styles in it.
-    .replace(/<style>.*?<\/style>\s*/gs, "")
-    .replace(/ (?:style|data-[\w-]+)="[^"]*"/g, "")
-    .replace(/ (?:rx="0"|ry="0"|font-weight="400")/g, "")
-    .replace(/="([^"#]*)"/g, (_, value) => `="${short(value)}"`)
-    // All diagrams have the same marker ids, which must be unique in the page.
-    .replace(/id="|url\(#/g, (start) => `${start}${id}-`)
-    .replace(/\n\s*/g, "");
-  const [left, top, right, bottom] = bounds(svg);
-  const width = right - left;
-  return svg.replace(
-    /<svg[^>]*>/,
-    `<svg role="img" aria-labelledby="${id}" ` +
-      (width > FITS ? `class="wide" ` : "") +
-      `viewBox="${short(`${left} ${top} ${width} ${bottom - top}`)}" ` +
-      `width="${Math.round(width * SCALE)}">`,
-  );
+export function draw(source: string, id: string, name: string): string {
+  const [kind, ...rest] = source.trim().split("\n").map((line) => line.trim());
+  if (kind !== "sequenceDiagram") unknown(kind);
+  const { height, content, words } = sequence(rest);
+  const marker = (what: string, at: number, path: string) =>
+    `<marker id="${id}-${what}" class="${what}" viewBox="0 0 10 10" refX="${at}" ` +
+    `refY="5" markerWidth="9" markerHeight="9" orient="auto">` +
+    `<path d="${path}"/></marker>`;
+  return `<svg role="img" aria-label="${
+    escape(`${name} ${words.join("; ")}`)
+  }" ` +
+    `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"><defs>` +
+    marker("head", 10, "M0 1 10 5 0 9z") +
+    marker("lost", 5, "M1 1 9 9M9 1 1 9") +
+    `</defs>${content.replaceAll("url(#", `url(#${id}-`)}</svg>`;
 }
 
-/** Coordinates to a tenth, which nobody sees, and which halves their size. */
-function short(value: string): string {
-  if (!/^[\d\s.,MLHVCQAZe-]+$/i.test(value)) return value;
-  return value.replace(
-    /\d+\.\d+/g,
-    (n) => `${Math.round(Number(n) * 10) / 10}`,
-  );
-}
-
-/** What is drawn, without the margins, which differ between kinds of diagrams. */
-function bounds(svg: string): [number, number, number, number] {
-  const xs: number[] = [], ys: number[] = [];
-  const shapes = svg.replace(/<defs>.*?<\/defs>/g, "")
-    .matchAll(/<(rect|line|poly\w+|circle|ellipse|text) ([^>]*)>([^<]*)/g);
-  for (const [, shape, attributes, text] of shapes) {
-    const of = (name: string) =>
-      Number(attributes.match(RegExp(`(?:^| )${name}="([^"]*)"`))?.[1] ?? 0);
-    const around = (x: number, y: number, w: number, h: number) => {
-      xs.push(x - w, x + w);
-      ys.push(y - h, y + h);
-    };
-    if (shape === "rect") {
-      const w = of("width") / 2, h = of("height") / 2;
-      around(of("x") + w, of("y") + h, w, h);
-    } else if (shape === "text") {
-      // About half an em for a letter; most are centred, or inside a box.
-      const size = of("font-size");
-      if (attributes.includes("middle")) {
-        around(of("x"), of("y"), text.length * size / 4, size / 2);
-      }
-    } else if (shape === "line") {
-      xs.push(of("x1"), of("x2"));
-      ys.push(of("y1"), of("y2"));
-    } else if (shape.startsWith("poly")) {
-      const points = attributes.match(/points="([^"]*)"/)![1].match(
-        /[\d.-]+/g,
-      )!;
-      points.forEach((n, i) => (i % 2 ? ys : xs).push(Number(n)));
-    } else {
-      const r = of("r");
-      around(of("cx"), of("cy"), r || of("rx"), r || of("ry"));
-    }
+function sequence(source: string[]) {
+  const names = new Map<string, string>(), words: string[] = [];
+  for (const line of source) {
+    const [, id, text] = line.match(/^participant (\w+)(?: as (.+))?$/) ?? [];
+    if (id) names.set(id, text ?? id);
   }
-  const margin = 2; // Half of a thick line.
-  return [
-    Math.min(...xs) - margin,
-    Math.min(...ys) - margin,
-    Math.max(...xs) + margin,
-    Math.max(...ys) + margin,
-  ];
+  const step = WIDTH / names.size;
+  const lane = (id: string) => {
+    const at = [...names.keys()].indexOf(id);
+    return at < 0 ? unknown(id) : (at + 0.5) * step;
+  };
+  const titles = [...names.values()].map((text) => wrap(text, step - 20));
+  const head = Math.max(...titles.map((rows) => rows.length)) * LINE + 12;
+  let y = head + 10, content = "";
+  for (const line of source) {
+    const [, from, how, to, text] =
+      line.match(/^(\w+)(--?>>|--?x)(\w+): (.+)$/) ?? [];
+    const [, over, last, note] =
+      line.match(/^Note over (\w+)(?:, ?(\w+))?: (.+)$/) ?? [];
+    if (from) {
+      const [a, b] = [lane(from), lane(to)], lost = how.endsWith("x");
+      const rows = wrap(text, Math.abs(b - a) - 6);
+      content += label(rows, (a + b) / 2, y + 10);
+      y += rows.length * LINE + 8;
+      const end = lost ? (a + b) / 2 : b + Math.sign(a - b) * 2;
+      const dotted = how.startsWith("--") ? "dotted" : "";
+      content += `<path class="message ${dotted}" d="M${a} ${y}H${end}" ` +
+        `marker-end="url(#${lost ? "lost" : "head"})"/>`;
+      words.push(`${names.get(from)} → ${names.get(to)}: ${text}`);
+      y += 10;
+    } else if (over) {
+      const [a, b] = [lane(over), lane(last ?? over)];
+      const room = Math.min(step - 8, 170) + Math.abs(b - a);
+      const rows = wrap(note, room - 14), h = rows.length * LINE + 8;
+      content += box((a + b) / 2, y, room, h, "remark") +
+        label(rows, (a + b) / 2, y + 13);
+      words.push(`${names.get(over)}: ${note}`);
+      y += h + 8;
+    } else if (!/^participant /.test(line)) unknown(line);
+  }
+  const lanes = [...names.keys()].map((id, i) => {
+    const x = lane(id);
+    return `<path class="lane" d="M${x} ${head}V${y}"/>` +
+      box(x, 1, step - 12, head - 2) +
+      label(titles[i], x, (head - (titles[i].length - 1) * LINE) / 2);
+  });
+  return { height: y + 2, content: lanes.join("") + content, words };
 }

@@ -1,45 +1,46 @@
 // What the pages do beyond being read: each part stands alone, and none is needed.
 
 const { body, documentElement: root } = document;
-root.classList.add("script-on");
+const words = body.dataset;
 
 /** All elements that match. */
 const all = (selector) => [...document.querySelectorAll(selector)];
 
+/** Makes an element, with properties, and what is in it. */
+function make(tag, properties, ...content) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...content);
+  return element;
+}
+
 // Copying: a button for each listing and each command.
 
-const status = body.appendChild(document.createElement("p"));
-status.setAttribute("role", "status");
+/** Puts a text on the clipboard, which plain HTTP lets only an old command do. */
+async function copy(text) {
+  if (navigator.clipboard) return await navigator.clipboard.writeText(text);
+  const field = make("textarea", { value: text });
+  body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("not copied");
+}
 
-/** Adds a button to `place` that copies what `source` says now, under a name. */
-function addCopy(source, place, name) {
-  const text = source.textContent;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.title = body.dataset.copy + name;
+for (const source of all(".command, pre.code > code")) {
+  const shown = source.cloneNode(true);
+  for (const note of shown.querySelectorAll(".note")) note.remove();
+  const text = shown.textContent;
+  const caption = source.closest("figure.script")?.querySelector("figcaption");
+  const isCommand = source.className === "command";
+  const button = make("button", { className: "copy" }, words.copy);
+  button.ariaLive = "polite";
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      button.classList.add("done");
-      status.textContent = body.dataset.copied;
-    } catch {
-      status.textContent = body.dataset.failed;
-    }
-    setTimeout(() => {
-      button.classList.remove("done");
-      status.textContent = "";
-    }, 2000);
+    const said = await copy(text).then(() => "copied", () => "failed");
+    button.focus();
+    button.textContent = words[said];
+    setTimeout(() => button.textContent = words.copy, 2000);
   });
-  place.append(button);
-}
-
-for (const command of all(".command")) {
-  addCopy(command, command, command.textContent);
-}
-for (const listing of all(".code")) {
-  const caption = listing.parentElement.querySelector(":scope > figcaption");
-  addCopy(listing.querySelector("code"), caption ?? listing, listing.ariaLabel);
+  (isCommand ? source : caption ?? source.parentElement).append(button);
 }
 
 // A region is a stop for the keyboard only where it does scroll.
@@ -52,77 +53,120 @@ const regions = new ResizeObserver((entries) => {
 });
 for (const region of all("[role=group]")) regions.observe(region);
 
-// The contents follow the reading, and the other language's link with them.
+// The contents follow the reading, and with them the other language's link and the
+// place to go on from.
 
-const nav = document.querySelector("nav");
-const links = all("nav li a");
+const details = document.querySelector(".contents details");
+const list = details.querySelector("ol");
+const language = document.querySelector(".language");
+const links = all(".contents a[href^='#']");
 const headings = links.map(({ hash }) =>
   document.getElementById(decodeURIComponent(hash.slice(1)))
 );
-const language = document.querySelector(".language");
-const passed = new Set();
-/** The number of the heading under which the reader is, or -1 above them all. */
-let current = -1;
+let current;
 
-/** Takes what headings have passed the line, or come back. */
-function follow(entries) {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) passed.add(target);
-    else passed.delete(target);
-  }
-  current = headings.findLastIndex((heading) => passed.has(heading));
-  for (const [i, link] of links.entries()) {
-    if (i === current) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
-  const link = links[current];
-  language.hash = link?.dataset.other ?? "";
-  // Not scrollIntoView, which would stop the page where it is going.
-  const [box, item] = [nav, link ?? nav].map((it) =>
-    it.getBoundingClientRect()
-  );
-  if (item.top < box.top) nav.scrollTop += item.top - box.top - 40;
-  if (item.bottom > box.bottom) nav.scrollTop += item.bottom - box.bottom + 40;
+/** Brings the current section into sight in the contents. */
+function reveal() {
+  const item = list.querySelector("[aria-current=true]") ??
+    list.querySelector("[aria-current]");
+  const box = list.scrollHeight > list.clientHeight ? list : list.parentElement;
+  if (item) box.scrollTop = item.offsetTop - box.clientHeight / 3;
 }
 
-let observer;
-/** What is above a line near the top of the window has been read, or is now. */
-function observe() {
-  observer?.disconnect();
-  passed.clear();
-  const rootMargin = `1000000px 0px ${100 - innerHeight}px`;
-  observer = new IntersectionObserver(follow, { rootMargin });
-  for (const heading of headings) observer.observe(heading);
+function follow() {
+  const line = innerHeight / 4;
+  const now = links[
+    headings.findLastIndex((it) => it.getBoundingClientRect().top < line)
+  ];
+  if (now === current) return;
+  current?.removeAttribute("aria-current");
+  now?.setAttribute("aria-current", "true");
+  current = now;
+  language.hash = now?.dataset.other ?? "";
+  reveal();
 }
-addEventListener("resize", observe);
-observe();
+addEventListener("scroll", follow, { passive: true });
+details.addEventListener("toggle", reveal);
+follow();
+reveal();
 
-// The arrow keys lead to the section before and after. They are no characters, so
-// no screen reader's or browser's letter is taken; where they scroll a region or
-// move a cursor, they still do.
+const KEY = `course-${root.lang}`;
+/** What is kept in the browser, if it keeps anything. */
+function keep(place) {
+  try {
+    if (place) localStorage.setItem(KEY, JSON.stringify(place));
+    return JSON.parse(localStorage.getItem(KEY));
+  } catch { /* It may not, or something else was there. */ }
+}
+if (words.page === "00-index") {
+  const place = keep();
+  if (place) {
+    const link = make("a", { href: place.path }, words.resume + place.title);
+    const lead = document.querySelector("main > p");
+    lead.after(make("p", { className: "resume" }, link));
+  }
+} else {
+  addEventListener("pagehide", () => {
+    const title = document.querySelector("h1").textContent;
+    const part = current?.textContent;
+    const path = `${words.page}.html${current?.hash ?? ""}`;
+    keep({ path, title: part ? `${title}, ${part}` : title });
+  });
+}
 
-addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step || event.target.closest("[tabindex], input, textarea")) return;
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const sections = all("main > section > :is(h1, h2)");
-  const here = headings[current]?.closest("section") ??
-    sections[0].parentElement;
-  const at = sections.findIndex(({ parentElement }) => parentElement === here);
-  const next = sections[at + step];
-  if (!next) return;
-  event.preventDefault();
-  location.hash = next.id;
-});
+// On a narrow screen the contents are closed until asked for.
 
-// On a narrow screen the contents are closed until asked for. Where a browser does
-// not know how to show a closed list (page.css), it is open on a wide one.
-
-const details = nav.querySelector("details");
 const wide = matchMedia("(min-width: 68rem)");
 const fold = () => details.open = wide.matches;
 wide.addEventListener("change", fold);
 fold();
-for (const link of links) {
-  link.addEventListener("click", () => wide.matches || (details.open = false));
-}
+list.addEventListener("click", ({ target }) => {
+  if (target.closest("a")) fold();
+});
+
+// The search, whose index is loaded when it is first used.
+
+const field = make("input", { type: "search", placeholder: words.search });
+field.ariaLabel = words.search;
+const results = make("ol", { className: "results" });
+details.before(make("search", {}, field, results));
+
+/** Letters without their accents, in lower case. */
+const bare = (text) =>
+  text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+let loading;
+/** Loads the index: as a script, which a page from a disk may load as well. */
+const load = () =>
+  loading ??= new Promise((resolve, reject) => {
+    body.append(
+      make("script", { src: "search.js", onload: resolve, onerror: reject }),
+    );
+  });
+
+field.addEventListener("input", async () => {
+  await load();
+  const wanted = bare(field.value).split(/\s+/).filter((word) => word);
+  // deno-lint-ignore no-undef -- search.js defines it.
+  const found = searchIndex.flatMap(([href, page, part, text]) => {
+    const title = bare(`${page} ${part}`), inside = bare(text);
+    const has = wanted.every((word) => (title + inside).includes(word));
+    if (!has || !wanted.length) return [];
+    const score = wanted.filter((word) => title.includes(word)).length;
+    const at = text.lastIndexOf(" ", inside.indexOf(wanted[0]) - 30) + 1;
+    return [{ href, page, part, score, text: text.slice(at, at + 120) }];
+  }).sort((a, b) => b.score - a.score).slice(0, 12);
+  const items = found.map(({ href, page, part, text }) =>
+    make(
+      "li",
+      {},
+      make(
+        "a",
+        { href },
+        make("b", {}, part ? `${page}, ${part}` : page),
+        text,
+      ),
+    )
+  );
+  if (!items.length && wanted.length) items.push(make("li", {}, words.none));
+  results.replaceChildren(...items);
+});

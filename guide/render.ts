@@ -1,20 +1,14 @@
 /**
- * The course's Markdown as the HTML of a page's main part.
+ * One page of the course, from Markdown to the HTML of its main part.
  *
  * @module
  */
 import GithubSlugger from "github-slugger";
 import MarkdownIt, { type Token } from "markdown-it";
-import {
-  command,
-  escape,
-  explanations,
-  highlight,
-  numbered,
-  terminal,
-} from "./code.ts";
+import { command, escape, highlight, terminal } from "./code.ts";
 import { draw } from "./diagram.ts";
-import { type Language, OTHER, TEXTS } from "./texts.ts";
+import { locate } from "./excerpt.ts";
+import { type Language, TEXTS } from "./texts.ts";
 import { typeset, typesetToken } from "./typography.ts";
 
 /** A heading, with the id that a code host gives it as well. */
@@ -23,34 +17,38 @@ export interface Heading {
   id: string;
   /** As HTML. */
   text: string;
-  /** The id of the same heading in the other language. */
-  other: string;
+  /** What stands below it, for the search. */
+  words: string;
 }
 
-/** What a page is made of. */
-export interface Rendered {
-  title: string;
-  description: string;
-  headings: Heading[];
-  /** What stands in `<main>`. */
-  html: string;
-}
-
-/** What {@linkcode render} needs besides the text. */
-export interface Surroundings {
+/** A text that has been read. */
+export interface Page {
   lang: Language;
-  /** The file's name, for messages. */
-  file: string;
-  /** The text in the other language. */
-  other: string;
-  /** The scripts' sources, by name. */
+  /** The file's name without `.md`, such as `06-simple`. */
+  name: string;
+  /** The number of the course's section that it ports, or nothing. */
+  section: string;
+  headings: Heading[];
+  /** The scripts that it shows, and what of them, by the place of their link. */
+  shows: Map<number, { script: string; names: string[] }>;
+  tokens: Token[];
+}
+
+/** All that pages refer to. */
+export interface Course {
+  pages: Record<Language, Map<string, Page>>;
+  /** Sources by file name. */
   scripts: Map<string, string>;
-  /** The names of the pictures that stand beside the text. */
+  /** The same in Python. */
+  python: Map<string, string>;
+  /** The pictures' names. */
   pictures: string[];
+  /** Translates a line of a transcript. */
+  translate: (line: string) => string;
 }
 
 const markdown = new MarkdownIt({ html: true });
-const SCRIPT = /^\.\.\/scripts\/(\w+\.ts)$/;
+const SCRIPT = /^\.\.\/\.\.\/scripts\/(\w+\.ts)(?:#(.+))?$/;
 
 const html = (blocks: Token[]) =>
   markdown.renderer.render(blocks, markdown.options, {});
@@ -77,89 +75,87 @@ function only(kind: "link" | "strong" | "em", tokens: Token[], i: number) {
   return whole ? parts : undefined;
 }
 
-/** A transcript with its title, if there is one; how many tokens they are. */
-function transcript(tokens: Token[], i: number) {
-  const title = only("strong", tokens, i), length = title ? 4 : 1;
-  const fence = tokens[i + length - 1];
-  if (fence?.type !== "fence" || fence.info !== "console") return;
-  return { title: title && inlineHtml(title), text: fence.content, length };
-}
-
-/** All headings of a text. */
-function outline(tokens: Token[]) {
-  const slugger = new GithubSlugger();
-  return tokens.flatMap(({ type, tag }, i) => {
-    if (type !== "heading_open") return [];
-    const words = plain(tokens[i + 1]);
-    return [{ level: Number(tag[1]), id: slugger.slug(words), words }];
-  });
-}
-
-/** The headings of both languages, each with its counterpart. */
-function pair(tokens: Token[], { other, file, lang }: Surroundings): Heading[] {
-  const ours = outline(tokens), theirs = outline(markdown.parse(other, {}));
-  const odd = [...ours.keys(), theirs.length - 1].find((i) =>
-    ours[i]?.level !== theirs[i]?.level
-  );
-  if (odd !== undefined) {
-    throw new Error(
-      `${file}: heading ${odd + 1} is ${JSON.stringify(ours[odd]?.words)}, ` +
-        `in ${OTHER[lang]}.md ${
-          JSON.stringify(theirs[odd]?.words)
-        }: both have ` +
-        "to have the same levels",
-    );
+/** Reads a text. */
+export function parse(lang: Language, name: string, text: string): Page {
+  const tokens = markdown.parse(text, {}), slugger = new GithubSlugger();
+  const headings: Heading[] = [], shows: Page["shows"] = new Map();
+  let section = "";
+  for (const [i, { type, tag }] of tokens.entries()) {
+    const link = only("link", tokens, i)?.[0];
+    const [, script, names] = (link && target(link)?.match(SCRIPT)) ?? [];
+    if (script) shows.set(i, { script, names: names?.split(",") ?? [] });
+    const isText = type === "inline" && tokens[i - 1].type !== "heading_open";
+    if (isText && headings[0]) headings.at(-1)!.words += `${plain(tokens[i])} `;
+    if (type !== "heading_open") continue;
+    const id = slugger.slug(plain(tokens[i + 1]));
+    if (tag === "h1") {
+      const last = tokens[i + 1].children!.at(-1)!;
+      [last.content, section = ""] = last.content.split(" · § ");
+    }
+    const words = escape(typeset(plain(tokens[i + 1]), lang));
+    headings.push({ level: Number(tag[1]), id, text: words, words: "" });
   }
-  if (ours.findLastIndex(({ level }) => level === 1) !== 0) {
-    throw new Error(`${file}: the first heading has to be the only one with #`);
+  if (headings.findLastIndex(({ level }) => level === 1) !== 0) {
+    throw new Error(`${lang}/${name}.md: the first heading is the one with #`);
   }
-  return ours.map(({ level, id, words }, i) => {
-    const text = escape(typeset(words, lang));
-    return { level, id, text, other: theirs[i].id };
-  });
+  return { lang, name, section, headings, shows, tokens };
 }
 
 /** A region that may scroll sideways, and so has to be in reach of the keyboard. */
 const scroller = (tag: string, kind: string, name: string) =>
   `<${tag} class="${kind}" tabindex="0" role="group" aria-label="${name}">`;
 
-const listing = (code: string, name: string, kind: string) =>
-  scroller("pre", kind, name) + `<code>${code}</code></pre>\n`;
-
 /**
- * Renders one language's text.
+ * Renders a page that {@linkcode parse} has read; only once, since it changes it.
  *
- * @throws {Error} Where a link leads nowhere, a diagram has no caption, a flag no
- * explanation, a heading no counterpart: one line, with the place in the file.
+ * @param whole For the page that has all of them: ids begin with the page's name,
+ * headings are one level lower, and scripts are not shown whole.
+ * @throws {Error} Where something is wrong: one line, with the place in the file.
  */
-export function render(text: string, where: Surroundings): Rendered {
-  const { lang, file, scripts, pictures } = where, words = TEXTS[lang];
-  const tokens = markdown.parse(text, {});
-  const headings = pair(tokens, where);
-  const sections = headings.filter(({ level }) => level <= 2);
-  const flags = new Set<string>();
-  /** The scripts that stand in the page, by the place of their link. */
-  const shown = new Map<number, string>();
-  for (const i of tokens.keys()) {
-    const link = only("link", tokens, i)?.[0];
-    const name = link && target(link)?.match(SCRIPT)?.[1];
-    if (name && scripts.has(name)) shown.set(i, name);
-  }
+export function render(
+  page: Page,
+  course: Course,
+  whole: boolean,
+): string {
+  const { lang, name, tokens, headings, shows } = page;
+  const { pages, scripts, python, pictures } = course, words = TEXTS[lang];
+  const prefix = whole ? `${name}--` : "";
+  const translate = lang === "en" ? course.translate : undefined;
 
   /** Where a link of the Markdown leads in the site. */
   const follow = (href: string): string => {
     if (/^(https?|mailto):/.test(href)) return href;
-    const script = href.match(SCRIPT)?.[1];
-    if (script && [...shown.values()].includes(script)) return `#${script}`;
-    if (script && scripts.has(script)) return `scripts/${script}`;
-    const [, page, id] = href.match(/^(?:(fr|en)\.md)?(?:#(.+))?$/) ?? [];
-    const known = headings.map((heading) =>
-      !page || page === lang ? heading.id : heading.other
-    );
-    if (!(page || id) || (id && !known.includes(decodeURIComponent(id)))) {
+    const [, script] = href.match(SCRIPT) ?? [];
+    if (scripts.has(script)) {
+      const home = [page, ...pages[lang].values()].find(({ shows }) =>
+        shows.values().some((show) => show.script === script)
+      );
+      return home ? `${home.name}.html#${script}` : `../scripts/${script}`;
+    }
+    const file = href.match(/^\.\.\/(python\/(\w+\.py))$/);
+    if (file && python.has(file[2])) return `../${file[1]}`;
+    const [, other, to = name, id = ""] =
+      href.match(/^(?:(?:\.\.\/(fr|en)\/)?([\w-]+)\.md)?(?:#(.+))?$/) ?? [];
+    const there = pages[other as Language ?? lang].get(to);
+    const known = there?.headings.map(({ id }) => id) ?? [];
+    const leads = id ? known.includes(decodeURIComponent(id)) : there;
+    if (!href || !leads || (to === name && !id)) {
       throw new Error(`the link to ${href} leads nowhere in the site`);
     }
-    return (page ? `${page}.html` : "") + (id ? `#${id}` : "");
+    if (whole && !other) return `#${to}${id ? `--${id}` : ""}`;
+    const path = other ? `../${other}/${to}.html` : `${to}.html`;
+    return (to === name && !other ? "" : path) + (id ? `#${id}` : "");
+  };
+
+  /** Where a flag is explained: below the first heading that names it. */
+  const explain = (flag: string): string => {
+    for (const { name, headings } of pages[lang].values()) {
+      const heading = headings.find((it) =>
+        (it.text + it.words).includes(flag)
+      );
+      if (heading) return follow(`${name}.md#${heading.id}`);
+    }
+    throw new Error(`no text explains ${flag}`);
   };
 
   /** What is inside a paragraph, a heading, a cell of a table. */
@@ -169,104 +165,183 @@ export function render(text: string, where: Surroundings): Rendered {
       if (href !== undefined) token.attrSet("href", follow(href));
       if (token.type === "image") {
         const src = String(token.attrGet("src"));
-        if (!pictures.includes(src)) throw new Error(`there is no ${src}`);
-        token.attrSet("loading", "lazy");
+        const [, picture] = src.match(/^\.\.\/([\w.]+)$/) ?? [];
+        if (!pictures.includes(picture)) throw new Error(`there is no ${src}`);
       }
       if (token.type === "code_inline" && /^(deno|npx) /.test(token.content)) {
         token.type = "html_inline";
-        token.content = `<code>${command(token.content, flags)}</code>`;
-      }
-      // No line ends after the hyphens of --port.
-      if (token.type === "code_inline" && /^-\S{1,20}$/.test(token.content)) {
-        token.attrSet("class", "whole");
+        token.content = `<code>${command(token.content, explain)}</code>`;
       }
     }
     typesetToken(block, lang);
   };
 
-  const script = (name: string): string => {
-    const source = scripts.get(name)!;
-    const run = source.match(/^ \* @run (.*)$/m)?.[1];
-    const code = numbered(highlight(source, "ts"));
-    return `<figure class="script" id="${name}"><figcaption>` +
-      `<code><span>scripts/</span><b>${name}</b></code> ` +
-      `<a href="scripts/${name}" download>${words.download}</a></figcaption>\n` +
-      (run ? terminal(`$ ${run}`, flags) : "") +
-      listing(code, words.codeOf(name), "code lines") + "</figure>\n";
+  const listing = (code: string, what: string, kind = "code") =>
+    scroller("pre", kind, words.codeOf(what)) + `<code>${code}</code></pre>\n`;
+
+  /** The notes of a list in which each item begins with a piece of the code. */
+  const notesAt = (i: number) => {
+    const notes: { quote: string; html: string; token: Token }[] = [];
+    if (tokens[i]?.type !== "bullet_list_open") return { notes, length: 0 };
+    let end = i + 1;
+    for (; tokens[end].level > tokens[i].level; end++) {
+      const [code, text] = tokens[end].children ?? [];
+      if (tokens[end].type !== "inline") continue;
+      const isNote = code?.type === "code_inline" &&
+        /^\s?:/.test(text?.content ?? "");
+      if (!isNote && !notes.length) return { notes, length: 0 };
+      if (!isNote) throw new Error("a note begins with `code`:");
+      const content = inlineHtml(tokens[end].children!);
+      notes.push({ quote: code.content, html: content, token: tokens[end] });
+    }
+    return { notes, length: end + 1 - i };
   };
 
-  const diagram = (i: number, id: string): string => {
-    const caption = only("em", tokens, i + 1);
+  /** Functions of a script, with notes, then the whole script, folded. */
+  const script = (i: number, file: string, names: string[]): number => {
+    const source = scripts.get(file)!.trimEnd().split("\n");
+    const code = highlight(scripts.get(file)!, "ts");
+    const { notes, length } = names.length ? notesAt(i + 3) : notesAt(-1);
+    const [plainLines, lines]: string[][] = [[], []];
+    for (const name of names) {
+      const range = locate(source, name);
+      if (!range) throw new Error(`${file} has no ${name}`);
+      if (lines.length) { for (const all of [plainLines, lines]) all.push(""); }
+      plainLines.push(...source.slice(...range));
+      lines.push(...code.slice(...range));
+    }
+    let at = 0;
+    for (const { quote, html, token } of notes) {
+      const found = plainLines.findIndex((line, i) =>
+        i >= at && line.includes(quote)
+      );
+      at = atPlace(token, () => {
+        if (found >= 0) return found;
+        throw new Error(`no line after the last note's has "${quote}"`);
+      });
+      // It stands at the begin of the next line: page.css moves it up by one.
+      lines[at + 1] = `<span class="note">${html}</span>${lines[at + 1] ?? ""}`;
+    }
+    if (names.length) {
+      const at = `scripts/${file}`;
+      put(
+        `<figure class="script"><figcaption><code>${at}</code></figcaption>` +
+          `${
+            listing(lines.join("\n"), `${at} ${names.join(", ")}`)
+          }</figure>\n`,
+      );
+    }
+    // The whole file stands where the text asks for it, or below its first part.
+    const all = [...shows.values()].filter(({ script }) => script === file);
+    const here = all.find(({ names }) => !names.length) ?? all[0];
+    if (!whole && shows.get(i) === here) put(fold(file, code));
+    return 3 + length;
+  };
+
+  /** A script whole, and the same in Python: one beside the other in tabs. */
+  const fold = (file: string, code: string[]): string => {
+    const other = file.replace(".ts", ".py");
+    const figure = (path: string, lines: string[]) =>
+      `<figure class="script"><figcaption><code>${path}</code> ` +
+      `<a href="../${path}" download>${words.download}</a></figcaption>\n` +
+      `${listing(lines.join("\n"), path)}</figure>\n`;
+    const tab = (label: string, checked = "") =>
+      `<label><input type="radio" name="tab-${file}"${checked}>${label}</label>`;
+    const twin = python.get(other);
+    return `<details class="file" id="${file}"><summary>` +
+      `${words.wholeFile(file, code.length)}${
+        twin ? words.twin : ""
+      }</summary>\n` +
+      (twin
+        ? `<p class="tabs" role="radiogroup" aria-label="${words.tabs}">` +
+          `${tab("Deno", " checked")} ${tab("Python")}</p>\n`
+        : "") +
+      figure(`scripts/${file}`, code) +
+      (twin ? figure(`python/${other}`, highlight(twin, "python")) : "") +
+      "</details>\n";
+  };
+
+  /** A diagram, or a picture made of characters, with the caption below it. */
+  const figure = (i: number): number => {
+    const caption = only("em", tokens, i + 1), { info, content } = tokens[i];
     if (!caption) throw new Error("a diagram needs a caption, *in emphasis*");
-    const name = words.diagram(escape(plain(tokens[i + 2])));
-    return `<figure class="diagram">${scroller("div", "drawing", name)}` +
-      `${draw(tokens[i].content, id)}</div>\n` +
-      `<figcaption id="${id}">${inlineHtml(caption.slice(1, -1))}` +
-      "</figcaption></figure>\n";
+    const id = `${prefix}figure-${++countFigures}`;
+    const drawing = info === "mermaid"
+      ? draw(content, id, words.diagram)
+      : listing(escape(content.trimEnd()), id, "picture");
+    put(
+      `<figure class="diagram" id="${id}">${drawing}` +
+        `<figcaption>${
+          inlineHtml(caption.slice(1, -1))
+        }</figcaption></figure>\n`,
+    );
+    return 4;
   };
 
-  /** The end of a section: its neighbours, and itself in the other language. */
-  const turn = (at: number): string => {
-    const other = OTHER[lang];
-    const link = (rel: string, section?: Heading) =>
-      section
-        ? `<a rel="${rel}" href="#${section.id}">${section.text}</a>`
+  /** A transcript, or several in a row, side by side, each with its title. */
+  const transcripts = (i: number): number => {
+    const all: string[] = [];
+    let length = 0;
+    for (;;) {
+      const title = only("strong", tokens, i + length);
+      const fence = tokens[i + length + (title ? 3 : 0)];
+      if (fence?.info !== "console" || (length && !title)) break;
+      const caption = title
+        ? `<figcaption>${inlineHtml(title.slice(1, -1))}</figcaption>`
         : "";
-    return `<p class="turn">${link("prev", sections[at - 1])}` +
-      `<a class="other" href="${other}.html#${sections[at].other}" ` +
-      `lang="${other}" hreflang="${other}">${TEXTS[other].read}</a>` +
-      `${link("next", sections[at + 1])}</p>\n`;
+      const shell = atPlace(
+        fence,
+        () => terminal(fence.content, explain, translate),
+      );
+      all.push(`<figure class="terminal">${caption}${shell}</figure>\n`);
+      length += title ? 4 : 1;
+      if (!title) break;
+    }
+    if (all.length > 1) put(`<div class="pair">${all.join("")}</div>\n`);
+    else if (all.length) put(all[0]);
+    return length;
   };
 
   let main = "";
   const pending: Token[] = []; // Plain Markdown, which is rendered together.
   const put = (text: string) => main += html(pending.splice(0)) + text;
+  let countHeadings = 0, countFigures = 0;
+  const columns: string[] = [];
+  let column = 0;
 
   // Each step takes one block, which may be several tokens, and returns how many.
-  let heading = headings[0], countHeadings = 0, countFigures = 0;
   const step = (i: number): number => {
     const token = tokens[i], { type, info, content } = token;
-    if (shown.has(i)) {
-      const name = shown.get(i)!;
-      if (main.includes(`id="${name}"`)) throw new Error(`${name} again`);
-      put(script(name));
-      return 3;
-    }
-    const first = transcript(tokens, i);
-    if (first) {
-      // Terminals in a row, each with its title, stand side by side.
-      const row = [first];
-      let length = first.length;
-      for (let next; first.title && (next = transcript(tokens, i + length));) {
-        if (!next.title) break;
-        row.push(next);
-        length += next.length;
-      }
-      const all = row.map(({ text, title }) => terminal(text, flags, title));
-      put(
-        all.length > 1 ? `<div class="pair">${all.join("")}</div>\n` : all[0],
-      );
-      return length;
-    }
-    if (type === "fence" && info === "mermaid") {
-      put(diagram(i, `figure-${++countFigures}`));
-      return 4;
-    }
+    const show = shows.get(i);
+    if (show) return script(i, show.script, show.names);
+    const taken = transcripts(i);
+    if (taken) return taken;
+    const isText = info === "text" && only("em", tokens, i + 1);
+    if (info === "mermaid" || isText) return figure(i);
     if (type === "fence") {
-      const code = highlight(content.trimEnd(), info);
-      put(listing(code, words.codeOf(info || "text"), "code"));
+      put(listing(highlight(content, info).join("\n"), info || "text"));
       return 1;
     }
     if (type === "heading_open") {
-      heading = headings[countHeadings++];
-      token.attrSet("id", heading.id);
-      const at = sections.indexOf(heading);
-      if (at > 1) put(turn(at - 1)); // What stands under the title needs none.
-      if (at > 0) put("</section>\n<section>\n");
+      const { level, id, text } = headings[countHeadings++];
+      const anchor = level === 1 && whole ? name : prefix + id;
+      const tag = `h${level + (whole ? 1 : 0)}`;
+      const label = escape(words.permalink(text));
+      put(
+        `<${tag} id="${anchor}">${inlineHtml(tokens[i + 1].children!)}` +
+          `<a class="permalink" href="#${anchor}" aria-label="${label}"></a>` +
+          `</${tag}>\n`,
+      );
+      return 3;
     }
     if (type === "table_open") {
-      put(scroller("div", "table", words.table(heading.text)));
+      columns.length = 0;
+      const title = headings[countHeadings - 1].text;
+      put(scroller("div", "table", escape(words.table(title))));
     }
+    if (type === "tr_open") column = 0;
+    if (type === "th_open") columns.push(plain(tokens[i + 1]));
+    if (type === "td_open") token.attrSet("data-label", columns[column++]);
     pending.push(token);
     if (type === "table_close") put("</div>\n");
     return 1;
@@ -276,18 +351,14 @@ export function render(text: string, where: Surroundings): Rendered {
     try {
       return work();
     } catch (error) {
+      const { message } = error as Error;
+      if (message.startsWith(`${lang}/`)) throw error; // It has its place.
       const line = (token.map?.[0] ?? 0) + 1;
-      throw new Error(`${file}:${line}: ${(error as Error).message}`);
+      throw new Error(`${lang}/${name}.md:${line}: ${message}`);
     }
   };
   for (const token of tokens) atPlace(token, () => setInline(token));
   for (let i = 0; i < tokens.length;) i += atPlace(tokens[i], () => step(i));
-  put(turn(sections.length - 1) + explanations(flags, lang));
-  const lead = tokens.findIndex(({ type }) => type === "paragraph_open");
-  return {
-    title: headings[0].text,
-    description: escape(plain(tokens[lead + 1])),
-    headings,
-    html: `<section>\n${main}</section>\n`,
-  };
+  put("");
+  return main;
 }

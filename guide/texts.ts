@@ -15,20 +15,26 @@ export const OTHER: Record<Language, Language> = { fr: "en", en: "fr" };
 
 const fr = {
   name: "Français",
-  /** Said in the language that it leads to, in the other language's page. */
-  read: "Lire cette section en français",
+  course: "Les sockets, fichier par fichier",
   skip: "Aller au texte",
   contents: "Sommaire",
-  keys: "section précédente ou suivante",
-  copy: "Copier\u00A0: ",
+  all: "Tout sur une page",
+  search: "Chercher",
+  none: "Rien de trouvé",
+  resume: "Reprendre\u00A0: ",
+  section: (number: string) => `section ${number} du cours`,
+  permalink: (title: string) => `Lien vers «\u00A0${title}\u00A0»`,
+  copy: "Copier",
   copied: "Copié",
   failed: "Impossible de copier",
-  close: "Fermer",
   download: "Télécharger",
+  wholeFile: (file: string, lines: number) =>
+    `Tout le fichier <code>${file}</code>, ${lines} lignes`,
+  twin: ", et le même en Python",
+  tabs: "Langage",
   codeOf: (what: string) => `code ${what}`,
   table: (where: string) => `Tableau\u00A0: ${where}`,
-  diagram: (caption: string) => `Schéma\u00A0: ${caption}`,
-  footer: "Cette page se suffit à elle-même : elle ne charge rien d’ailleurs.",
+  diagram: "Schéma\u00A0:",
 };
 
 /** Buttons and labels. */
@@ -36,66 +42,25 @@ export const TEXTS: Record<Language, typeof fr> = {
   fr,
   en: {
     name: "English",
-    read: "Read this section in English",
+    course: "Sockets, one file at a time",
     skip: "Skip to the text",
     contents: "Contents",
-    keys: "previous or next section",
-    copy: "Copy: ",
+    all: "Everything on one page",
+    search: "Search",
+    none: "Nothing found",
+    resume: "Go on: ",
+    section: (number) => `section ${number} of the course`,
+    permalink: (title) => `Link to “${title}”`,
+    copy: "Copy",
     copied: "Copied",
     failed: "Could not copy",
-    close: "Close",
     download: "Download",
+    wholeFile: (file, lines) =>
+      `The whole file <code>${file}</code>, ${lines} lines`,
+    twin: ", and the same in Python",
+    tabs: "Language",
     codeOf: (what) => `code ${what}`,
     table: (where) => `Table: ${where}`,
-    diagram: (caption) => `Diagram: ${caption}`,
-    footer: "This page is complete in itself: it loads nothing from elsewhere.",
-  },
-};
-
-/** What Deno's flags allow, as HTML; a command with another flag fails the build. */
-export const FLAGS: Record<string, Record<Language, string>> = {
-  "--allow-net": {
-    fr:
-      "Le script peut utiliser le réseau : écouter sur un port, se connecter " +
-      "à une machine. Sans cette option, Deno refuse. " +
-      "<code>--allow-net=127.0.0.1:50000</code> ne permet que cette adresse.",
-    en: "The script may use the network: listen on a port, connect to a " +
-      "machine. Without this flag, Deno refuses. " +
-      "<code>--allow-net=127.0.0.1:50000</code> allows only that address.",
-  },
-  "--allow-read": {
-    fr:
-      "Le script peut lire des fichiers : le sien, pour démarrer un thread, " +
-      "ou ceux du dossier que sert le serveur web. Sans cette option, Deno " +
-      "refuse. <code>--allow-read=dossier</code> ne permet que ce dossier.",
-    en: "The script may read files: its own, to start a thread, or those of " +
-      "the folder that the web server serves. Without this flag, Deno refuses. " +
-      "<code>--allow-read=folder</code> allows only that folder.",
-  },
-  "--allow-write": {
-    fr: "Le script peut créer, modifier et supprimer des fichiers.",
-    en: "The script may create, change and delete files.",
-  },
-  "--allow-run": {
-    fr: "Le script peut démarrer d'autres programmes, qui ont, eux, tous les " +
-      "droits.",
-    en:
-      "The script may start other programs, which themselves may do anything.",
-  },
-  "--allow-env": {
-    fr: "Le script peut lire les variables d'environnement.",
-    en: "The script may read environment variables.",
-  },
-  "--allow-all": {
-    fr: "Le script a tous les droits, comme un programme en Python.",
-    en: "The script may do anything, as a Python program may.",
-  },
-  "--unstable-net": {
-    fr: "Ce n'est pas une permission : cette option active ce que Deno dit " +
-      "instable, dont la forme peut encore changer. Ici, UDP, et le partage " +
-      "d'un port entre plusieurs sockets (<code>SO_REUSEPORT</code>).",
-    en: "This is no permission: it turns on what Deno calls unstable, whose " +
-      "form may still change. Here, UDP, and several sockets that share a port " +
-      "(<code>SO_REUSEPORT</code>).",
+    diagram: "Diagram:",
   },
 };

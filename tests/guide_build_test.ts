@@ -1,338 +1,387 @@
 /** The course's pages as files, and `deno task web`, which builds and serves them. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { build } from "../guide/build.ts";
-import { typeset } from "../guide/typography.ts";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { makeFiles, readSources } from "../guide/build.ts";
+import { makeSite, type Sources } from "../guide/site.ts";
 import { Program, ROOT, testWith } from "./harness.ts";
 
-const LANGUAGES = ["fr", "en"] as const;
-const SOURCES = [...Deno.readDirSync(ROOT + "scripts")]
-  .map(({ name }) => name).filter((name) => name.endsWith(".ts")).sort();
-
 const read = (path: string) => Deno.readTextFileSync(path);
-
-/** A folder for a test, which goes with it. */
-async function folder(): Promise<AsyncDisposable & { path: string }> {
-  const path = await Deno.makeTempDir({ prefix: "guide-" });
-  const remove = () => Deno.remove(path, { recursive: true });
-  return { path, [Symbol.asyncDispose]: remove };
-}
-
-/** All files below a folder, with their bytes in Latin-1. */
-function files(path: string, below = ""): Record<string, string> {
-  const latin1 = new TextDecoder("latin1");
-  return Object.fromEntries(
-    [...Deno.readDirSync(path + below)].flatMap((entry) => {
-      const name = `${below}/${entry.name}`;
-      return entry.isDirectory
-        ? Object.entries(files(path, name))
-        : [[name.slice(1), latin1.decode(Deno.readFileSync(path + name))]];
-    }),
-  );
-}
+const SOURCES = readSources();
+const FILES = makeFiles();
+const page = (path: string) => FILES.get(path) as string;
+const PAGES = [...FILES.keys()].filter((path) => path.endsWith(".html"));
+const SECTIONS = PAGES.filter((path) => /\/\d\d-/.test(path));
 
 /** What a piece of HTML says: without tags, with its entities decoded. */
 function words(html: string): string {
-  const entities: Record<string, string> = {
-    amp: "&",
-    lt: "<",
-    gt: ">",
-    quot: '"',
-  };
+  const entities: Record<string, string> = { amp: "&", lt: "<", quot: '"' };
   return html.replace(/<[^>]*>/g, "")
     .replace(/&(\w+);/g, (_, name) => entities[name]);
 }
 
-/** The two texts, changed by `edit`, built into a folder of the test's. */
-async function attempt(edit: (fr: string, en: string) => [string, string]) {
-  await using from = await folder();
-  const [fr, en] = edit(
-    "# Un\n\nTexte.\n\n## Deux\n",
-    "# One\n\nText.\n\n## Two\n",
-  );
-  Deno.writeTextFileSync(from.path + "/fr.md", fr);
-  Deno.writeTextFileSync(from.path + "/en.md", en);
-  const out = from.path + "/site";
-  await build({ from: from.path, out });
-  return { fr: read(out + "/fr.html"), en: read(out + "/en.html") };
+/** A small course, with `fr` and `en` at the end of its only section. */
+function small({ fr = "", en = "" }, changes: Partial<Sources> = {}) {
+  const [before, after] = ["# Un\n\n## Deux\n\n", "# One\n\n## Two\n\n"];
+  const index = "# Index\n\n## Flags\n\n`--allow-net` opens.\n";
+  return makeSite({
+    texts: {
+      fr: new Map([["00-index.md", index], ["01-a.md", before + fr]]),
+      en: new Map([["00-index.md", index], ["01-a.md", after + en]]),
+    },
+    phrases: "| `Bonjour …` | Hello … |\n| `OK` | |\n" +
+      "| `… fini à … ms` | finished at … ms |\n",
+    scripts: new Map([["a.ts", SCRIPT]]),
+    python: new Map([["a.py", "print(1)\n"]]),
+    pictures: new Map(),
+    ...changes,
+  });
 }
 
-const site = await folder();
-addEventListener(
-  "unload",
-  () => Deno.removeSync(site.path, { recursive: true }),
-);
-const OUT = site.path + "/site";
-await build({ out: OUT });
-const page = { fr: read(OUT + "/fr.html"), en: read(OUT + "/en.html") };
+const SCRIPT = `/** Top. */
+import x from "y";
 
-Deno.test("build makes the same bytes twice", async () => {
-  await using again = await folder();
-  await build({ out: again.path + "/site" });
-  assertEquals(files(again.path + "/site"), files(OUT));
+/**
+ * Doubles.
+ */
+export function twice(
+  n: number,
+): number {
+  if (n) {
+    return n * 2;
+  }
+  return 0;
+}
+
+// One line.
+const half = (n: number) => n / 2;
+const longer = (n: number) =>
+  n + 1;
+
+export class Box {
+  open() {}
+}
+`;
+
+Deno.test("each section of one language is in the other, and in the site", () => {
+  const [fr, en] = (["fr", "en"] as const).map((
+    lang,
+  ) => [...SOURCES.texts[lang].keys()]);
+  assertEquals(fr, en);
+  for (const name of [...fr.map((name) => name.replace(".md", "")), "all"]) {
+    for (const lang of ["fr", "en"]) {
+      assertMatch(
+        page(`${lang}/${name}.html`),
+        RegExp(`<html lang="${lang}">`),
+      );
+    }
+  }
 });
 
-for (const lang of LANGUAGES) {
-  const html = page[lang];
-  const markdown = read(`${ROOT}guide/${lang}.md`);
+Deno.test("no page has an id twice, or a link that leads nowhere", () => {
+  const ids = new Map(PAGES.map((path) => [
+    path,
+    [...page(path).matchAll(/ id="([^"]*)"/g)].map(([, id]) => id),
+  ]));
+  for (const path of PAGES) {
+    assertEquals(ids.get(path)!.length, new Set(ids.get(path)).size, path);
+    const refs = page(path).matchAll(
+      / (?:href|src)="([^"]*)"|url\((#[^)]*)\)/g,
+    );
+    for (const [, link, marker] of refs) {
+      const url = new URL(link ?? marker, `http://site/${path}`);
+      if (url.host !== "site") continue;
+      const there = url.pathname.slice(1);
+      assert(FILES.has(there), `${path}: ${link}`);
+      const id = decodeURIComponent(url.hash.slice(1));
+      if (id) assert(ids.get(there)!.includes(id), `${path}: ${link}`);
+    }
+  }
+});
 
-  Deno.test(`${lang}.html weighs at most 400 KB with all that it loads`, () => {
-    const css = read(OUT + "/page.css");
-    const loaded = [
-      `${lang}.html`,
-      ...[
-        ...html.matchAll(
-          /<(?:link rel="(?:stylesheet|icon)"|script|img)[^>]* (?:href|src)="([^"]*)"/g,
-        ),
-      ],
-      ...[...css.matchAll(/url\("([^"]*)"\)/g)],
-    ].map((match) => typeof match === "string" ? match : match[1]);
-    assertEquals(loaded.length, 8);
-    const sizes = loaded.map((name) => Deno.statSync(`${OUT}/${name}`).size);
-    const total = sizes.reduce((sum, size) => sum + size);
-    assert(total <= 400_000, `${total} bytes: ${loaded} ${sizes}`);
-  });
-
-  Deno.test(`${lang}.html loads nothing from elsewhere, and has no style or script in it`, () => {
-    const tags = [...html.matchAll(/<(\w+)([^>]*)>/g)];
-    for (const [tag, name, attributes] of tags) {
+Deno.test("no page loads anything from elsewhere, or has a style or script in it", () => {
+  for (const path of PAGES) {
+    for (
+      const [tag, name, attributes] of page(path).matchAll(/<(\w+)([^>]*)>/g)
+    ) {
       if (name !== "a") assert(!/:\/\//.test(attributes), tag);
       assert(!/ (?:style|on\w+)=/.test(attributes), tag);
       assert(name !== "style" && name !== "iframe", tag);
-      if (name === "script") assertMatch(attributes, / src="page\.js"/);
+      if (name === "script") {
+        assertMatch(attributes, / src="(\.\.\/page|choose)\.js"/);
+      }
     }
-    assert(!/@import|:\/\//.test(read(OUT + "/page.css")));
-    assertMatch(html, /default-src 'none'/);
-  });
-
-  Deno.test(`${lang}.html has each script whole, and so has the site`, () => {
-    for (const name of SOURCES) {
-      const source = read(`${ROOT}scripts/${name}`);
-      const figure = html.split(`<figure class="script" id="${name}">`)[1];
-      assert(figure, `${name} is in the page`);
-      const code =
-        figure.match(/<pre class="code lines".*?<code>(.*?)<\/code>/s)![1];
-      assertEquals(words(code), source);
-      assertEquals(
-        code.match(/<i><\/i>/g)!.length,
-        source.trimEnd().split("\n").length,
-      );
-      assertEquals(read(`${OUT}/scripts/${name}`), source);
-      const run = source.match(/ \* @run (.*)/)?.[1];
-      const command = figure.match(/<span class="command">(.*?)<\/span>/)?.[1];
-      if (run) assertEquals(words(command!), run);
-    }
-  });
-
-  Deno.test(`${lang}.html has the headings of ${lang}.md, all in the contents`, () => {
-    const prose = markdown.replace(/^```.*?^```/gms, "");
-    const expected = [...prose.matchAll(/^(#+) (.*)$/gm)].map((
-      [, level, text],
-    ) => `${level.length} ${typeset(text.replaceAll("`", ""), lang)}`);
-    const headings = [...html.matchAll(/<h(\d) id="([^"]*)">(.*?)<\/h\d>/g)];
-    assertEquals(
-      headings.map(([, level, , text]) => `${level} ${words(text)}`),
-      expected,
-    );
-    const contents = html.match(/<nav.*<\/nav>/s)![0];
-    const listed = [...contents.matchAll(/<a href="#([^"]*)"/g)].map(([, id]) =>
-      id
-    );
-    const ids = headings.filter(([, level]) => level === "2" || level === "3");
-    assertEquals(listed, ids.map(([, , id]) => id));
-  });
-
-  Deno.test(`${lang}.html has no id twice, and no link that leads nowhere`, () => {
-    const ids = (html: string) =>
-      [...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
-    assertEquals(ids(html).length, new Set(ids(html)).size);
-    const refs = html.matchAll(
-      / (?:href|src|popovertarget|aria-labelledby)="([^"]*)"|url\((#[^)]*)\)/g,
-    );
-    for (const [match, link = "", marker] of refs) {
-      if (/^https?:/.test(link)) continue;
-      const here = / (?:popover|aria)/.test(match)
-        ? `#${link}`
-        : marker ?? link;
-      const [file, id] = here.split("#");
-      const there = file ? read(`${OUT}/${file}`) : html;
-      if (id) assert(ids(there).includes(decodeURIComponent(id)), match);
-    }
-  });
-
-  Deno.test(`${lang}.html has its language, title and description from ${lang}.md`, () => {
-    const [, title, lead] = markdown.match(/^# ([^\n]*)\n\n(.*?)\n\n/s)!;
-    const said = typeset(lead.replaceAll("\n", " ").replace(/[`*]/g, ""), lang)
-      .replace(/\[(.*?)\]\(.*?\)/g, "$1");
-    assertMatch(html, RegExp(`^<!DOCTYPE html>\\n<html lang="${lang}">`));
-    assertEquals(
-      words(html.match(/<title>(.*?)<\/title>/)![1]),
-      typeset(title, lang),
-    );
-    assertEquals(
-      words(html.match(/<meta name="description" content="(.*?)">/)![1]),
-      said,
-    );
-  });
-}
-
-Deno.test("both pages have the same sequence of headings", () => {
-  const [fr, en] = LANGUAGES.map((lang) =>
-    [...page[lang].matchAll(/<h(\d)/g)].map(([, level]) => level)
-  );
-  assertEquals(fr, en);
+    assertMatch(page(path), /default-src 'none'/);
+  }
+  assert(!/@import|:\/\//.test(page("page.css")));
 });
 
-Deno.test("the spaces of French stand in its prose, and nowhere else", async () => {
-  const prose = "« a » : b ; c ! d ? it's\n: e ?\n\n`f : g ; « h »`\n\n" +
-    "```ts\nf ? '« i »' : j;\n```\n\n```console\n$ echo k ; l\nm : n\n```\n";
-  const { fr, en } = await attempt((fr, en) => [fr + prose, en + prose]);
+Deno.test("a section weighs at most 200 KB with all that it loads", () => {
+  const shared = [...FILES].filter(([path]) =>
+    /^page\.|^icon|woff2$|bench\.en/.test(path)
+  ).map(([, data]) => new Blob([data]).size);
+  const rest = shared.reduce((sum, size) => sum + size);
+  for (const path of SECTIONS) {
+    const size = rest + new Blob([page(path)]).size;
+    assert(size <= 200_000, `${path}: ${size}`);
+  }
+});
+
+Deno.test("the builder, the page's script and its style have at most 1,900 lines", () => {
+  const counts = [...Deno.readDirSync(ROOT + "guide")].map(({ name }) => name)
+    .filter((name) => /\.(ts|js|css)$/.test(name))
+    .map((name) => read(`${ROOT}guide/${name}`).split("\n").length - 1);
+  const total = counts.reduce((sum, count) => sum + count);
+  assert(total <= 1900, `${total}`);
+});
+
+Deno.test("a link to names shows these declarations with their comments", () => {
+  const show = (names: string) => {
+    const en = `[code](../../scripts/a.ts#${names})\n`;
+    const html = small({ en }).get("en/01-a.html")!;
+    return words(html.match(/<pre class="code".*?<code>(.*?)<\/code>/s)![1]);
+  };
+  const part = (from: number, to: number) =>
+    SCRIPT.split("\n").slice(from - 1, to).join("\n");
+  assertEquals(show("twice"), part(4, 14));
+  assertEquals(show("half"), part(16, 17));
+  assertEquals(show("longer"), part(18, 19));
+  assertEquals(show("Box,half"), `${part(21, 23)}\n\n${part(16, 17)}`);
+});
+
+Deno.test("a section has its scripts whole, once and folded, Python beside them", () => {
+  const link = "[a](../../scripts/a.ts#half)\n\n";
+  const site = small({ en: link + link + "[`a`](../python/a.py)" });
+  const html = site.get("en/01-a.html")!;
+  const folds = html.split(`<details class="file" id="a.ts">`);
+  assertEquals(folds.length, 2);
+  const [deno, python] = [
+    ...folds[1].matchAll(/<code>([^<]*<?.*?)<\/code><\/pre>/gs),
+  ];
+  assertEquals(words(deno[1].replace(/^.*<code>/s, "")), SCRIPT.trimEnd());
+  assertEquals(words(python[1].replace(/^.*<code>/s, "")), "print(1)");
+  assertMatch(folds[1], /href="\.\.\/python\/a\.py" download/);
+  assert(
+    !site.get("en/all.html")!.includes("<details class"),
+    "not on one page",
+  );
+  assertEquals(site.get("scripts/a.ts"), SCRIPT);
+  const asked = small({ en: link + "[a](../../scripts/a.ts)\n\n" + link })
+    .get("en/01-a.html")!;
+  assertMatch(asked, /<figure.*<details class.*<figure class="script">/s);
+  assertEquals(
+    asked.split("<details class").length,
+    2,
+    "where it is asked for",
+  );
+});
+
+Deno.test("a note stands behind the line that has its quote", () => {
+  const en = "[a](../../scripts/a.ts#twice)\n\n- `n: number`: a number\n" +
+    "- `}`: the end, `n` is forgotten\n";
+  const html = small({ en }).get("en/01-a.html")!;
+  const code = html.match(/<pre class="code".*?<\/pre>/s)![0].split("\n");
+  const noted = code.flatMap((line, i) =>
+    line.includes('class="note"') ? words(code[i - 1]) : []
+  );
+  assertEquals(noted, ["  n: number,", "  }"]);
+  assert(!html.includes("<ul>"), "the list is no list any more");
+});
+
+Deno.test("a French line of a transcript has its translation on the English page", () => {
+  const text = "```console\n$ deno run --allow-net a.ts\nBonjour Léa\nOK\n" +
+    "  A │██ fini à 3 ms\n```\n";
+  const site = small({ en: text, fr: text });
+  const [html, french] = ["en", "fr"].map((lang) =>
+    site.get(`${lang}/01-a.html`)!.match(/<pre>.*?<\/pre>/s)![0]
+  );
   assertMatch(
-    fr,
+    html,
+    /<span lang="fr">Bonjour Léa<\/span><small>Hello Léa<\/small>OK\n/,
+  );
+  assertMatch(html, /fini à 3 ms<\/span><small>finished at 3 ms<\/small>/);
+  assertMatch(
+    html,
+    /deno run <a href="00-index.html#flags">--allow-net<\/a>/,
+  );
+  assertEquals(words(french), words(text.replace(/```.*\n|\$ /g, "")));
+});
+
+Deno.test("the spaces of French stand in its prose, and nowhere else", () => {
+  const prose = "« a » : b ; c ! d ? it's\n: e ?\n\n`f : g ; « h »`\n\n" +
+    "```ts\nf ? '« i »' : j;\n```\n\n";
+  const site = small({ fr: prose, en: prose });
+  assertMatch(
+    site.get("fr/01-a.html")!,
     /<p>«\u00A0a\u00A0»\u00A0: b\u202F; c\u202F! d\u202F\? it’s\u00A0: e\u202F\?<\/p>/,
   );
-  assertMatch(en, /<p>« a » : b ; c ! d \? it’s\n: e \?<\/p>/);
-  for (const html of [fr, en]) {
+  for (const lang of ["fr", "en"]) {
+    const html = site.get(`${lang}/01-a.html`)!;
     assertMatch(html, /<code>f : g ; « h »<\/code>/);
-    const [code, shell] = [...html.matchAll(/<pre.*?>(.*?)<\/pre>/gs)]
-      .map(([, pre]) => words(pre));
-    assertEquals(code, "f ? '« i »' : j;");
-    assertEquals(shell, "echo k ; l\nm : n");
+    assertEquals(
+      words(html.match(/<pre.*?>(.*?)<\/pre>/s)![1]),
+      "f ? '« i »' : j;",
+    );
   }
-  // What the scripts print, in terminals, stays French.
-  const english = page.en.replace(/<pre.*?<\/pre>/gs, "");
-  assert(!/[\u00A0\u202F]/.test(english), "not in English");
+  for (const path of PAGES.filter((path) => path.startsWith("en/"))) {
+    const prose = page(path).replace(/<pre.*?<\/pre>/gs, "");
+    assert(!/[\u00A0\u202F]/.test(prose), path);
+  }
 });
 
+Deno.test("a diagram says all its words to who does not see it", () => {
+  const en = "```mermaid\nsequenceDiagram\nparticipant C as Client\n" +
+    "participant S\nC->>S: one\nS--xC: two\nNote over C: three\n```\n\n_Caption_\n";
+  const html = small({ en }).get("en/01-a.html")!;
+  assertMatch(
+    html,
+    /aria-label="Diagram: Client → S: one; S → Client: two; Client: three"/,
+  );
+});
+
+const transcript = (line: string) => `\`\`\`console\n${line}\n\`\`\`\n`;
+const shows = (names: string) => `[a](../../scripts/a.ts#${names})\n`;
 for (
-  const [what, problem, edit] of [
+  const [what, text, problem] of [
     [
       "a link to an id that is not there",
-      /^fr\.md:7: .*#trois/,
-      (fr, en) => [fr + "\n[a](#trois)\n", en],
+      "[a](#three)",
+      /01-a\.md:5: .*#three/,
+    ],
+    ["a link to a page that is not there", "[a](02-b.md)", /:5: .*02-b/],
+    ["a link out of the site", "[a](../../README.md)", /:5: .*README/],
+    ["a script that is not there", "[a](../../scripts/b.ts)", /:5: .*b\.ts/],
+    [
+      "a name that is not in the script",
+      shows("none"),
+      /:5: a\.ts has no none/,
+    ],
+    ["a note on nothing", shows("half") + "\n- `x = 1`: no", /:7: .*"x = 1"/],
+    [
+      "notes in another order",
+      shows("twice") + "\n- `}`: a\n- `n:`: b",
+      /:8: .*"n:"/,
     ],
     [
-      "a link to a file that is not in the site",
-      /^en\.md:7: .*README\.md/,
-      (fr, en) => [fr, en + "\n[a](../README.md)\n"],
+      "a list that is half notes",
+      shows("half") + "\n- `n`: a\n- b",
+      /:8?.*note/,
     ],
-    [
-      "a link to a script that is not there",
-      /^fr\.md:7: .*absent\.ts/,
-      (fr, en) => [fr + "\n[a](../scripts/absent.ts)\n", en],
-    ],
-    ["a script shown twice", /^fr\.md:9: encoding\.ts again/, (fr, en) => {
-      const link = "\n[a](../scripts/encoding.ts)\n";
-      return [fr + link + link, en];
-    }],
-    [
-      "a heading without a counterpart",
-      /^fr\.md: heading 3 /,
-      (fr, en) => [fr + "\n## Trois\n", en],
-    ],
-    [
-      "a heading of another level",
-      /^fr\.md: heading 2 /,
-      (fr, en) => [fr, en.replace("## ", "### ")],
-    ],
-    [
-      "a diagram without a caption",
-      /^en\.md:7: .*caption/,
-      (fr, en) => [fr, en + "\n```mermaid\nflowchart LR\nA --> B\n```\n"],
-    ],
-    [
-      "a diagram that is none",
-      /^fr\.md:7: /,
-      (fr, en) => [fr + "\n```mermaid\nrien\n```\n\n*Figure*\n", en],
-    ],
-    [
-      "a flag without an explanation",
-      /^fr\.md:7: --allow-ffi /,
-      (fr, en) => [fr + "\n```console\n$ deno run --allow-ffi a.ts\n```\n", en],
-    ],
-  ] as [string, RegExp, (fr: string, en: string) => [string, string]][]
+    ["a line without a translation", transcript("Adieu"), /:5: .*"Adieu"/],
+    ["an unknown flag", transcript("$ deno --allow-ffi"), /:5: .*--allow-ffi/],
+    ["a diagram without a caption", "```mermaid\na\n```\n", /:5: .*caption/],
+    ["another diagram", "```mermaid\npie\n```\n\n_C_\n", /:5: .*"pie"/],
+    ["a picture that is not there", "![a](../b.svg)", /:5: .*b\.svg/],
+    ["a heading too many", "## Three", /: heading 3, "Three"/],
+    ["a second title", "# Three", /: the first heading/],
+  ] as [string, string, RegExp][]
 ) {
-  Deno.test(`build refuses ${what}, and says where`, async () => {
-    const error = await assertRejects(() => attempt(edit), Error);
-    assertMatch(error.message, problem);
-    assertEquals(error.message.split("\n").length, 1);
+  Deno.test(`build refuses ${what}, and says where in one line`, () => {
+    const { message } = assertThrows(() => small({ en: text }), Error);
+    assertMatch(message, problem);
+    assertMatch(message, /^en\/01-a\.md/);
+    assertEquals(message.split("\n").length, 1);
   });
 }
 
-/** Runs guide/build.ts. */
-async function run(...args: string[]) {
-  const flags = [
-    "--allow-read",
-    "--allow-write",
-    "--allow-env=VSCODE_TEXTMATE_DEBUG",
-  ];
-  await using program = new Program(Deno.execPath(), [
-    "run",
-    ...flags,
-    "guide/build.ts",
-    ...args,
-  ]);
-  const { code, out, err } = await program.end();
-  return [code, out, err] as const;
-}
+Deno.test("build refuses a section that one language lacks", () => {
+  const texts = {
+    fr: new Map([["00-index.md", "# A\n"], ["02-b.md", "# B\n"]]),
+    en: new Map([["00-index.md", "# A\n"]]),
+  };
+  const { message } = assertThrows(() => small({}, { texts }), Error);
+  assertEquals(message, "fr/02-b.md: not in en/");
+});
 
-Deno.test("build --if-newer builds when a source has changed, and only then", async () => {
-  await using place = await folder();
-  const out = place.path + "/site",
-    when = (name: string) => Deno.statSync(`${out}/${name}`).mtime;
-  for (const lang of LANGUAGES) {
-    for (const name of [`${lang}.md`, `bench.${lang}.svg`]) {
-      Deno.copyFileSync(`${ROOT}guide/${name}`, `${place.path}/${name}`);
-    }
+/** A copy of what the pages are made of, in a folder with an awkward name. */
+async function copy(): Promise<AsyncDisposable & { path: string }> {
+  const temporary = await Deno.makeTempDir({ prefix: "guide-" });
+  const path = `${temporary}/a #1 100%25 b`;
+  Deno.mkdirSync(path);
+  for (const name of ["guide", "scripts", "std", "deno.json", "deno.lock"]) {
+    const args = ["-R", ROOT + name, path + "/"];
+    const { success } = await new Deno.Command("cp", { args }).output();
+    assert(success);
   }
-  const build = () => run("--from", place.path, "--out", out, "--if-newer");
-  assertEquals(await build(), [0, `Pages faites dans ${out}\n`, ""]);
-  const first = when("fr.html");
-  assertEquals(await build(), [0, `${out} est à jour\n`, ""]);
-  assertEquals(when("fr.html"), first);
-  const now = new Date();
-  Deno.utimeSync(`${place.path}/en.md`, now, now);
-  assertEquals(await build(), [0, `Pages faites dans ${out}\n`, ""]);
-  assertEquals(
-    [...Deno.readDirSync(place.path)].map(({ name }) => name).sort(),
-    ["bench.en.svg", "bench.fr.svg", "en.md", "fr.md", "site"],
-  );
-});
-
-Deno.test("build says what is wrong in one line, and leaves the site as it was", async () => {
-  await using place = await folder();
-  const out = place.path + "/site";
-  Deno.mkdirSync(out);
-  Deno.writeTextFileSync(`${place.path}/fr.md`, "# Un\n\n[a](#b)\n");
-  Deno.writeTextFileSync(`${place.path}/en.md`, "# One\n");
-  const [code, said, problem] = await run("--from", place.path, "--out", out);
-  assertEquals([code, said], [1, ""]);
-  assertMatch(problem, /^Pages non faites : fr\.md:3: .*#b.*\n$/);
-  assertEquals([...Deno.readDirSync(out)], []);
-  assertMatch((await run("--from", "/absent"))[2], /^Pages non faites : .*\n$/);
-  assertMatch(
-    (await run("--wrong"))[2],
-    /^"--wrong" : argument inconnu\. Usage : .*\n$/,
-  );
-  assertEquals((await run("--wrong"))[0], 2);
-});
-
-/** Starts the task `web` with its own permissions. */
-function web(...args: string[]): Program {
-  const { tasks } = JSON.parse(read(ROOT + "deno.json"));
-  const [deno, ...command] = tasks.web.command.split(" ");
-  assertEquals(deno, "deno");
-  return new Program(Deno.execPath(), [...command, ...args]);
+  await Deno.remove(path + "/guide/site", { recursive: true }).catch(() => {});
+  const remove = () => Deno.remove(temporary, { recursive: true });
+  return { path, [Symbol.asyncDispose]: remove };
 }
+
+const task = () =>
+  JSON.parse(read(ROOT + "deno.json")).tasks.web.command.split(" ").slice(1);
+
+/** Runs guide/build.ts with the permissions of the task. */
+async function build(cwd: string, ...args: string[]) {
+  const flags = task().filter((arg: string) => /^(run|--)/.test(arg));
+  const all = [...flags, "guide/build.ts", ...args];
+  await using program = new Program(Deno.execPath(), all, { cwd });
+  const { code, out, err } = await program.end();
+  return [code, out, err];
+}
+
+Deno.test("build writes its folder, and removes only what it made", async () => {
+  await using place = await copy();
+  const site = place.path + "/guide/site";
+  const there = (name: string) => Deno.statSync(`${site}/${name}`).isFile;
+  const done = [0, "Pages faites dans guide/site\n", ""];
+  Deno.mkdirSync(site);
+  Deno.writeTextFileSync(site + "/mine.txt", "");
+  assertEquals(await build(place.path), done);
+  assert(there("en/15-more.html") && there("python/web_server.py"));
+  for (const lang of ["fr", "en"]) {
+    const [from, to] = ["14-errors", "16-errors"].map((name) =>
+      `${place.path}/guide/${lang}/${name}.md`
+    );
+    for (const { name } of Deno.readDirSync(`${place.path}/guide/${lang}`)) {
+      const path = `${place.path}/guide/${lang}/${name}`;
+      Deno.writeTextFileSync(
+        path,
+        read(path).replaceAll("14-errors", "16-errors"),
+      );
+    }
+    Deno.renameSync(from, to);
+  }
+  Deno.writeTextFileSync(site + "/en/mine.html", "");
+  assertEquals(await build(place.path), done);
+  assert(
+    there("mine.txt") && there("en/mine.html") && there("en/16-errors.html"),
+  );
+  assertThrows(() => there("en/14-errors.html"), Deno.errors.NotFound);
+
+  const options = { cwd: place.path };
+  const args = [...task(), "--port", "0"];
+  await using program = new Program(Deno.execPath(), args, options);
+  const [, address] = await program.says(SAID);
+  const served = await (await fetch(address + "en/16-errors.html")).text();
+  assertEquals(served, read(site + "/en/16-errors.html"));
+
+  Deno.writeTextFileSync(place.path + "/guide/en/00-index.md", "none\n");
+  const [code, out, err] = await build(place.path);
+  assertEquals([code, out], [1, ""]);
+  assertMatch(`${err}`, /^Pages non faites : en\/00-index\.md.*\n$/);
+  assert(there("en/00-index.html"), "the site is as it was");
+});
+
+Deno.test("build takes no argument", async () => {
+  const [code, out, err] = await build(ROOT, "--out", ".");
+  assertEquals([code, out], [1, ""]);
+  assertMatch(`${err}`, /^Pages non faites : aucun argument.*\n$/);
+});
+
+const SAID = /^Serveur .* (http:\S+) .*\nOuvrez /m;
+const web = (...args: string[]) =>
+  new Program(Deno.execPath(), [...task(), ...args]);
 
 const refused = (port: number) =>
   Deno.connect({ port }).then((conn) => (conn.close(), false), () => true);
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`web builds, serves, says where, and ends with its server on ${signal}`, async () => {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.test(`web builds, serves, says where, and ends on ${signal}`, async () => {
     await using program = web("--port", "0");
-    const [, address] = await program.says(/^Ouvrez (http:\S+) /m);
-    const response = await fetch(address + "fr.html");
-    assertEquals(await response.text(), page.fr);
+    const [, address] = await program.says(
+      /^Serveur .* (http:\S+) .*\nOuvrez /m,
+    );
+    const response = await fetch(address + "fr/06-simple.html");
+    assertEquals(await response.text(), page("fr/06-simple.html"));
     program.kill(signal);
     const { code, err } = await program.end();
     assertEquals([code, err], [0, ""]);
@@ -340,48 +389,41 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test("web passes on what its server says of a port in use", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using program = web("--port", `${listener.addr.port}`);
-  const { code, err } = await program.end();
-  assertEquals(code, 1);
-  assertMatch(err, /^.*--port.*\n$/);
+Deno.test("web ends when what started it is killed", async () => {
+  const shell = `"$@" & echo "child $!"; wait`;
+  await using program = new Program(
+    Deno.execPath(),
+    [...task(), "--port", "0"],
+    { shell },
+  );
+  const [, address] = await program.says(SAID);
+  program.kill("SIGKILL");
+  const port = Number(new URL(address).port);
+  const end = Date.now() + 10_000;
+  while (!await refused(port) && Date.now() < end) {
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  assert(await refused(port), "no server is left");
 });
 
-testWith(
-  "IPv6",
-  "web passes on --host, and what its server says of it",
-  async () => {
-    await using program = web("--port", "0", "--host", "::1");
-    await program.says(/^Ouvrez http:\/\/\[::1\]:\d+\/ /m);
-    program.kill();
-    assertEquals((await program.end()).code, 0);
-  },
-);
-
-Deno.test("web refuses an unknown option in one line", async () => {
-  for (const option of ["--wrong", "wrong", "--root=/"]) {
-    await using program = web(option);
+Deno.test("web says in one line that a port is in use, or an option unknown", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  for (
+    const args of [["--port", `${listener.addr.port}`], ["--wrong"], ["x"]]
+  ) {
+    await using program = web(...args);
     const { code, out, err } = await program.end();
-    assertEquals([code, out], [2, ""]);
-    assertMatch(err, /^".*" : argument inconnu\. Usage : deno task web .*\n$/);
+    assertEquals([code, out], [1, ""], args[0]);
+    assertMatch(
+      err,
+      /^(AddrInUse: .*--port 8089|Error: argument inconnu : .*)\n$/,
+    );
   }
 });
 
-Deno.test("web --open serves on where there is no browser", async () => {
-  await using program = new Program("env", [
-    "PATH=/nonexistent",
-    Deno.execPath(),
-    ...JSON.parse(read(ROOT + "deno.json")).tasks.web.command.split(" ").slice(
-      1,
-    ),
-    "--port",
-    "0",
-    "--open",
-  ]);
-  const [, address] = await program.says(/^Ouvrez (http:\S+) /m);
-  await program.complains(/^Navigateur non ouvert \(.*\n$/);
-  assertEquals((await fetch(address, { method: "HEAD" })).status, 200);
+testWith("IPv6", "web passes on --host", async () => {
+  await using program = web("--port", "0", "--host", "::1");
+  await program.says(/^Serveur .* http:\/\/\[::1\]:\d+\/ /m);
   program.kill();
   assertEquals((await program.end()).code, 0);
 });

@@ -12,7 +12,7 @@ import net from "node:net";
 export const ROOT = import.meta.dirname!.replace(/tests$/, "");
 
 /** How long anything may take, in milliseconds, before a test gives it up. */
-export const PATIENCE = 15_000;
+export const PATIENCE = 30_000;
 
 /** All scripts that a header's command runs, by name, without `.ts`. */
 export const SCRIPTS = [...Deno.readDirSync(ROOT + "scripts")]
@@ -459,13 +459,17 @@ export class Peer implements AsyncDisposable {
   }
 
   async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
-    const limit = setTimeout(() => this.socket.destroy(), PATIENCE);
+    let late = false;
+    const limit = setTimeout(() => {
+      late = true;
+      this.socket.destroy();
+    }, PATIENCE);
     try {
       while (true) {
         this.#wake = Promise.withResolvers();
         while (this.#read());
-        if (condition()) return;
-        if (this.#ended) {
+        if (!late && condition()) return;
+        if (late || this.#ended) {
           throw new Error(`Ended before ${what}: ${this.text.slice(0, 500)}`);
         }
         await this.#wake.promise;
