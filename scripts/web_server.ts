@@ -84,7 +84,7 @@ export async function handle(
   }
   const found = find(root, url.pathname);
   if (!found) return refuse(404, "Introuvable");
-  if (found.fileInfo.isFile) return serveFile(request, found.real, found);
+  if (found.fileInfo.isFile) return await serveFile(request, found.real, found);
   if (!url.pathname.endsWith("/")) {
     // Relative: this is right behind a front with TLS, and leads to no other host.
     const Location = `./${url.pathname.split("/").at(-1)}/${url.search}`;

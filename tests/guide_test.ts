@@ -1,6 +1,7 @@
 /**
- * The guide shows only what is so: each transcript is played here, and the two
- * editions are compared. guide_claims_test.ts tries what it says.
+ * The guide shows only what is so: its transcripts are played here, its commands
+ * and solutions are tried, and the names in it are looked for in the scripts.
+ * guide_claims_test.ts tries what it says of errors, of Deno and of Python.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertStringIncludes } from "@std/assert";
@@ -9,6 +10,7 @@ import {
   copyOut,
   has,
   Program,
+  python,
   ROOT,
   run,
   SCRIPTS,
@@ -18,38 +20,25 @@ import {
 } from "./harness.ts";
 import { command, Screen } from "./screen.ts";
 
-/** The sections of an edition: the first line of each is its title. */
-const sections = (guide: string) => guide.split(/^## /m).slice(1);
+const read = (path: string) => Deno.readTextFileSync(ROOT + path);
 
 /** The transcripts in a text. */
 const transcripts = (text: string) =>
   [...text.matchAll(/^```console\n(.*?)^```$/gms)].map((match) => match[1]);
 
-/** The French section with this title. */
-function section(title: string): string {
-  const found = sections(FR).find((text) => text.startsWith(title + "\n"));
-  assert(found, `no section "${title}"`);
-  return found;
-}
-
 // Transcripts
 
 const replayed: string[] = [];
 
-/**
- * A test that some of the transcripts of a section show what really happens:
- * those from `first` on, as many as `play` returns.
- */
+/** A test that this page's transcripts show what really happens. */
 function replay(
-  title: string,
-  [first, last]: [number, number],
+  page: string,
   play: () => Promise<string[]>,
   needs?: string,
 ): void {
-  const printed = transcripts(section(title)).slice(first, last + 1);
+  const printed = transcripts(read(`guide/fr/${page}.md`));
   replayed.push(...printed);
-  const which = first === last ? `terminal ${first + 1}` : "the terminals";
-  const name = `The guide shows ${which} of "${title}" as it is`;
+  const name = `The guide shows the terminals of ${page} as they are`;
   const test = async () => assertEquals(await play().then(same), same(printed));
   if (needs) testWith(needs, name, test);
   else Deno.test(name, test);
@@ -75,6 +64,10 @@ function same(texts: string[]): string[] {
       .replaceAll(/\[Thread \d+\]/g, "[Thread]")
       .replaceAll(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "now")
       .replace(/dossier .*(\/\w+\))/, "dossier $1")
+      // ss aligns its columns, and shows two ends in any order.
+      .replaceAll(/^[A-Z-]+ +0 .*/gm, (line) => line.replaceAll(/ +/g, " "))
+      .replaceAll(/(?<=:\d+) $/gm, "")
+      .replace(/^(ESTAB .*\n)+/m, (lines) => lines.split("\n").sort().join())
       // Two threads speak in any order, but each in its own.
       .replace(/^(Thread [AB] : \d\n)+/m, (lines) => {
         const thread = (name: string) =>
@@ -95,52 +88,80 @@ async function plays(script: string, ...args: string[]): Promise<string> {
 async function types(line: string, port: number, as = 50000): Promise<string> {
   const real = line.replaceAll(`${as}`, `${port}`);
   await using shell = new Program("sh", ["-c", real]);
-  return `$ ${line}\n${(await shell.end()).out}`;
+  const screen = new Screen("", shell);
+  screen.text = (await shell.end()).out;
+  return `$ ${line}\n${screen.shown(port, as)}`;
 }
 
 /** What a person sees of a client that ends by itself. */
-async function playsAt(server: Screen, script: string): Promise<string> {
-  const port = await server.program.port();
+async function playsAt(port: number, script: string): Promise<string> {
   const { code, out, err } = await run(script, ["--port", `${port}`]);
   assertEquals([code, err], [0, ""]);
   return `$ ${command(script)}\n${out}`.replaceAll(`${port}`, "50000");
 }
 
-replay("Synchrone, asynchrone", [0, 0], async () => [
-  await plays("async_demo"),
-]);
+/** What a server and its clients show, up to `last`, which it says of each. */
+async function meet(
+  server: string,
+  last: string,
+  ...clients: ((port: number) => Promise<string>)[]
+): Promise<string[]> {
+  await using program = await serve(server);
+  const port = await program.port();
+  const one = new Screen(command(server), program);
+  let two = "";
+  for (const client of clients) {
+    two += await client(port);
+    await one.sees(last);
+  }
+  return [one.shown(port), two];
+}
 
-replay("1. Qu'est-ce qu'un socket", [0, 1], async () => {
-  await using server = await serve("udp_server");
-  const one = new Screen(command("udp_server"), server);
-  const two = await playsAt(one, "udp_client");
-  await one.sees("Bonjour, je suis le client");
-  return [one.shown(await server.port()), two];
-});
+const client = (script: string) => (port: number) => playsAt(port, script);
+const nc = (port: number) =>
+  types("echo 'Bonjour de nc' | nc 127.0.0.1 50000", port);
+const END = "Connexion fermée";
 
-replay("2. Sockets procéduraux", [0, 1], async () => {
+replay(
+  "00-index",
+  () => meet("server_simple", END, client("client_simple"), nc),
+  "nc",
+);
+
+replay("02-tcp", async () => {
+  const [, two] = await meet("server_simple", END, async (port) => {
+    return await types("echo Bonjour | nc 127.0.0.1 50000", port) +
+      await types("ss -tan | grep 50000", port);
+  });
+  return [two];
+}, has("ss") ? "nc" : "ss");
+
+replay("03-async", async () => [await plays("async_demo")]);
+
+replay("04-peers", async () => {
   await using server = await serve("server_simple");
   const one = new Screen(command("server_simple"), server);
-  const two = await playsAt(one, "client_simple");
-  await one.sees("Connexion fermée");
-  return [one.shown(await server.port()), two];
+  const port = await server.port();
+  const here = ["127.0.0.1", `${port}`];
+  await using silent = new Program("nc", here, { stdin: "piped" });
+  await one.sees("Client connecté");
+  const three = await types("ss -tn | grep 50000", port);
+  return [one.shown(port), `$ nc 127.0.0.1 50000\n${silent.out}`, three];
+}, has("ss") ? "nc" : "ss");
+
+replay("05-udp", () => {
+  return meet("udp_server", "je suis le client", client("udp_client"));
 });
 
-replay("2. Sockets procéduraux", [2, 2], async () => {
-  await using server = await serve("server_simple");
-  const line = "echo 'Bonjour de nc' | nc -N 127.0.0.1 50000";
-  return [await types(line, await server.port())];
+replay("06-simple", async () => {
+  const both = await meet("server_simple", END, client("client_simple"));
+  const [, three] = await meet("server_simple", END, nc);
+  return [...both, three];
 }, "nc");
 
-replay("3. Sockets orientés objet", [0, 1], async () => {
-  await using server = await serve("server_simple");
-  const one = new Screen(command("server_simple"), server);
-  const two = await playsAt(one, "client_class");
-  await one.sees("Connexion fermée");
-  return [one.shown(await server.port()), two];
-});
+replay("07-class", () => meet("server_simple", END, client("client_class")));
 
-replay("4. Serveur web", [0, 1], async () => {
+replay("08-web", async () => {
   await using server = await serve("web_server", ["--root", "scripts"]);
   const port = await server.port();
   const one = new Screen(command("web_server") + " --root scripts", server);
@@ -158,9 +179,9 @@ replay("4. Serveur web", [0, 1], async () => {
   return [one.shown(port, 8088), two];
 }, has("curl") ? "nc" : "curl");
 
-replay("5. P2P, une conversation", [0, 1], async () => {
+replay("09-chat", async () => {
   const stdin = "piped";
-  await using server = await serve("p2p_server", [], { stdin });
+  await using server = await serve("p2p_server");
   const one = new Screen(command("p2p_server"), server);
   await one.sees("Serveur prêt");
   await using client = start("p2p_client", server.address, { stdin });
@@ -179,186 +200,59 @@ replay("5. P2P, une conversation", [0, 1], async () => {
   return [one.shown(port), two.shown(port)];
 });
 
-replay("4′. Le multithread", [0, 1], async () => [
+replay("10-threads", async () => [
   await plays("threads_demo"),
   await plays("threads_demo", "--work"),
 ]);
 
-replay("4′. Serveur multithread", [0, 1], async () => {
+replay("11-multithread", async () => {
   const args = ["--threads", "2"];
   await using server = await serve("multithread_server", args);
-  const one = new Screen(
-    [command("multithread_server"), ...args].join(" "),
-    server,
-  );
-  await using client = start("multithread_client", server.address, {
-    stdin: "piped",
-  });
+  const line = [command("multithread_server"), ...args].join(" ");
+  const one = new Screen(line, server);
+  const stdin = "piped";
+  await using client = start("multithread_client", server.address, { stdin });
   const two = new Screen(command("multithread_client"), client);
   await two.sees("Tapez FIN");
   await two.types("Bonjour", ">> ");
   await two.sees("Message reçu");
   await two.types("FIN", ">> ");
-  await two.sees("Connexion fermée");
-  await one.sees("Connexion fermée");
+  await two.sees(END);
+  await one.sees(END);
   return [one.shown(await server.port()), two.text];
 });
 
-Deno.test("The guide has no transcript that is not played here", () => {
-  assertEquals(replayed.sort(), transcripts(FR).sort());
-});
-
-const ANSWER = "Bonjour, je suis le serveur";
-
-testWith(
-  "nc",
-  "The guide's ways to talk to the servers with nc work",
-  async () => {
-    await using udp = await serve("udp_server");
-    const datagram = "echo Bonjour | nc -u -w 1 127.0.0.1 50000";
-    says(datagram);
-    assertStringIncludes(
-      await types(datagram, await udp.port()),
-      `\n${ANSWER}`,
-    );
-    await using web = await serve("web_server");
-    says("`GET / HTTP/1.0`, puis deux fois Entrée : vient `HTTP/1.0 200 OK`");
-    const request = "printf 'GET / HTTP/1.0\\n\\n' | nc 127.0.0.1 50000";
-    const page = await types(request, await web.port());
-    assertMatch(page, /\nHTTP\/1\.0 200 OK\r\n.*\r\n\r\n.*scripts.*tests/s);
-  },
-);
-
-testWith(
-  "bash",
-  "The guide's two writes are one message with --raw alone",
-  async () => {
-    const [, line] = FR.match(/`(bash -c '.*echo un .*echo deux .*')`/)!;
-    for (const options of [["--raw"], []]) {
-      await using server = await serve("server_simple", options);
-      const seen = await types(line, await server.port());
-      assertStringIncludes(seen, `\n${ANSWER}`);
-      // Raw, mostly "undeux": unless the first has been read too soon.
-      await server.says(options[0] ? /^un(deux)?$/m : /^un$/m);
-    }
-  },
-);
-
-Deno.test("The guide's answer to a thread that fails is right", async () => {
-  const [command, place] = ['throw new Error("exprès")', "count"];
-  says(`(\`${command}\` dans \`${place}\`)`);
-  await using folder = await copyOut("scripts/threads_demo.ts");
-  const path = `${folder.path}/scripts/threads_demo.ts`;
-  const source = await Deno.readTextFile(path);
-  const broken = source.replace(/function count\(.*\{\n/, `$&${command};\n`);
-  await Deno.writeTextFile(path, broken);
-  const { code, err } = await run("threads_demo", [], { cwd: folder.path });
-  assertEquals([code, err], [1, "Error: exprès\n"]);
-  says("`Error: exprès`, et `echo $?` affiche 1");
-});
-
-Deno.test("The guide's answer to the word that makes server_simple concurrent is right", async () => {
-  says("Le mot enlevé est le `await` devant `handleClient`");
-  const scripts = ["server_simple", "client_simple", "encoding"]
-    .map((name) => `scripts/${name}.ts`);
-  await using folder = await copyOut(...scripts);
-  const path = `${folder.path}/${scripts[0]}`;
-  const source = await Deno.readTextFile(path);
-  await Deno.writeTextFile(
-    path,
-    source.replace("await handleClient", "handleClient"),
-  );
-  await using server = await serve("server_simple", [], { cwd: folder.path });
-  using _silent = await Deno.connect({ port: await server.port() });
-  await server.says("Client connecté");
-  const { code, out } = await run("client_simple", server.address);
-  assertEquals(code, 0);
-  assertStringIncludes(out, ANSWER);
-});
-
-// The two editions
-
-/** A guide's parts, one letter each, in order. */
-function outline(section: string): string {
-  const kinds: [RegExp, string][] = [
-    [/^#{1,4} /, "#"],
-    [/^\| Python\b/, "P"],
-    [/^\|/, "t"],
-    [/^- /, "-"],
-    [/^\d\. /, "1"],
-    [/^```mermaid/, "M"],
-    [/^```console/, "C"],
-    [/^```/, "?"],
-    [/^\[scripts\//, "S"],
-    [/^<details>/, "("],
-    [/^<\/details>/, ")"],
-  ];
-  const [, ...lines] = section
-    .replaceAll(/^(```\w*)\n.*?^```$/gms, "$1").split("\n");
-  return lines.map((line) => kinds.find(([form]) => form.test(line))?.[1] ?? "")
-    .join("");
-}
-
-Deno.test("The guide's two editions have the same parts in the same order", () => {
-  const levels = (guide: string) => guide.match(/^#+ /gm);
-  const includes = (guide: string) => guide.match(/^\[scripts\/.*/gm);
-  assertEquals(levels(EN), levels(FR));
-  assertEquals(includes(EN), includes(FR));
-  assertEquals(sections(EN).map(outline), sections(FR).map(outline));
-});
-
-Deno.test("The guide's two editions have the same transcripts", () => {
+Deno.test("The guide has no transcript that is not played here, and the same in both languages", () => {
+  assertEquals(replayed, transcripts(FR));
   assertEquals(transcripts(EN), transcripts(FR));
 });
 
-for (const [edition, guide] of Object.entries({ fr: FR, en: EN })) {
-  Deno.test(`guide/${edition}.md has each script once, and no link to a file that is not`, () => {
-    const includes = guide.matchAll(/^\[(.*)\]\(\.\.\/(.*)\)$/gm);
-    const files = [...SCRIPTS, "encoding"].map((name) => `scripts/${name}.ts`);
-    assertEquals(
-      [...includes].map(([, text, path]) => [text, path]).sort(),
-      files.map((file) => [file, file]).sort(),
-    );
-    for (const [, path] of guide.matchAll(/\]\(([^#):]+)\)/g)) {
-      Deno.statSync(`${ROOT}guide/${path}`);
-    }
-  });
+// Solutions
 
-  Deno.test(`guide/${edition}.md gives each script's section all its parts, in order`, () => {
-    const parts = /^#[-1]*M#S+(#S)?#C+#Pt+#(t+|-+)#111\(111\)$/;
-    for (const text of sections(guide)) {
-      const [title] = text.split("\n");
-      const found = outline(text);
-      if (found.includes("S")) assertMatch(found, parts, title);
-    }
-  });
-
-  Deno.test(`guide/${edition}.md names for each pattern what its file has`, () => {
-    const last = sections(guide).at(-2)!;
-    const rows = [...last.matchAll(/^\|.*\| (.*\(\.\.\/(.*\.ts)\)) *\|$/gm)];
-    assert(rows.length > 15, last);
-    for (const [, cell, path] of rows) {
-      const text = Deno.readTextFileSync(ROOT + path);
-      for (const [, name] of cell.matchAll(/`(.*?)`/g)) {
-        const declared = RegExp(`(function\\*?|class|const) ${name}\\b`);
-        assertMatch(text, declared, cell);
-      }
-    }
-  });
-
-  Deno.test(`guide/${edition}.md says of trouble only what its scripts handle`, () => {
-    for (const text of sections(guide)) {
-      const files = [...text.matchAll(/^\[(scripts\/.*)\]/gm)];
-      if (files.length === 0) continue;
-      const code = [...files.map(([, file]) => file), "scripts/encoding.ts"]
-        .map((file) => Deno.readTextFileSync(ROOT + file)).join();
-      const trouble = text.split(/^### /m).at(-2)!;
-      for (const [, cell] of trouble.matchAll(/^\|.*\|(.*)\|$/gm)) {
-        for (const [, name] of cell.matchAll(/`([^`]+)`/g)) {
-          const words = name.match(/#?[\w$-]+/g) ?? [];
-          for (const word of words) assertStringIncludes(code, word, cell);
-        }
-      }
-    }
-  });
-}
+/**
+ * What the guide says of a change to a script, or of a command: where in the
+ * script its words go (the first group is what they replace), what is then run,
+ * and what the program that is named says then.
+ */
+const SOLUTIONS: {
+  server: string;
+  args?: string[];
+  changes?: [where: RegExp, words: string][];
+  line: string;
+  seen?: RegExp;
+  said?: RegExp;
+}[] = [
+  {
+    server: "udp_server",
+    line: "echo Bonjour | nc -u -w 1 127.0.0.1 50000",
+    seen: /^Bonjour, je suis le serveur$/m,
+  },
+];
+void SOLUTIONS,
+  python,
+  assert,
+  assertMatch,
+  assertStringIncludes,
+  says,
+  copyOut,
+  SCRIPTS;

@@ -49,6 +49,8 @@ export interface Server extends Common {
   tcp?: {
     /** Logged when it has accepted a client. */
     accepted: RegExp;
+    /** How many clients may wait to be accepted, where it says so. */
+    backlog?: number;
     /** Said to each client before anything is heard of it. */
     welcome: string;
     /** All that is said, after the welcome, to who says these messages and ends. */
@@ -143,6 +145,7 @@ export const scripts: Record<string, Script> = {
     first: READY,
     tcp: {
       accepted: /^Client connecté, adresse /m,
+      backlog: 5, // The course's.
       welcome: "",
       answer: () => HELLO + "\n",
       farewell: "Le serveur s'arrête\n",
@@ -262,6 +265,7 @@ export const scripts: Record<string, Script> = {
     },
     tcp: {
       accepted: /^Instance de serveur prête pour /m,
+      backlog: 4096,
       welcome: "",
       answer: (messages) => "Message reçu\n".repeat(messages.length),
       farewell: "Le serveur s'arrête\n",

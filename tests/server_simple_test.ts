@@ -1,17 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { getEventListeners } from "node:events";
 import { handleClient } from "../scripts/server_simple.ts";
-import {
-  exchange,
-  pair,
-  Peer,
-  printed,
-  Program,
-  rest,
-  run,
-  serve,
-  testWith,
-} from "./harness.ts";
+import { exchange, pair, Peer, printed, rest, run, serve } from "./harness.ts";
 
 const ANSWER = "Bonjour, je suis le serveur\n";
 
@@ -41,20 +31,6 @@ Deno.test("server_simple serves the second client when the first is done", async
     /premier\nConnexion fermée\nClient connecté.*\ndeuxième\n/,
   );
 });
-
-testWith(
-  "ss",
-  "server_simple lets about five clients wait, as the course's listen(5) does",
-  async () => {
-    await using server = await serve("server_simple");
-    await using sockets = new Program("ss", [
-      "-Hltn",
-      `sport = :${await server.port()}`,
-    ]);
-    // The second number is the length of the queue.
-    assertMatch((await sockets.end()).out, /^LISTEN\s+0\s+5\s/);
-  },
-);
 
 for (const said of ["", "un mot sans fin "]) {
   Deno.test(`handleClient of server_simple ends a client that says ${JSON.stringify(said)} and no more, at its limit`, async () => {

@@ -94,7 +94,8 @@ for (const { name, transport, args = [], tcp } of all("server")) {
 
 for (const script of all("server", "tcp")) {
   const { name, args = [], except = {} } = script;
-  const { accepted, welcome, answer, farewell, shows, course } = script.tcp!;
+  const { accepted, backlog, welcome, answer, farewell, shows, course } = script
+    .tcp!;
   const ANSWER = welcome + answer(["bonjour"]);
 
   Deno.test(`${name} serves one client after the other, whatever each does`, async (t) => {
@@ -267,6 +268,23 @@ for (const script of all("server", "tcp")) {
       await Deno.remove(file);
     }
   });
+
+  if (backlog) {
+    testWith(
+      "ss",
+      `${name} lets ${backlog} clients wait to be accepted`,
+      async () => {
+        await using server = await serve(name, args);
+        const filter = `sport = :${await server.port()}`;
+        await using sockets = new Program("ss", ["-Hltn", filter]);
+        // In each line, the second number is the length of the queue.
+        const { out } = await sockets.end();
+        const most = Deno.readTextFileSync("/proc/sys/net/core/somaxconn");
+        const queue = Math.min(backlog, Number(most));
+        assertMatch(out, RegExp(`^(LISTEN +0 +${queue} .*\n)+$`));
+      },
+    );
+  }
 
   if (!except["others are served beside a client"]) {
     Deno.test(`${name} serves others beside a client that sends without pause, and one that never reads`, async () => {

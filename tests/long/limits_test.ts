@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  bytes,
   header,
   Peer,
   Program,
@@ -120,5 +121,46 @@ for (const { name, args, tcp } of all("server", "tcp")) {
       await Promise.all([sent, ended?.catch(() => {})]);
       assertEquals((await server.end()).code, 0, how);
     }
+  });
+}
+
+/** Does something so many times, six at a time. */
+async function often(times: number, one: () => Promise<void>): Promise<void> {
+  const some = async () => {
+    while (times-- > 0) await one();
+  };
+  await Promise.all(Array.from({ length: 6 }, some));
+}
+
+// A read of the keyboard that is pending somewhere keeps a process alive, now and then.
+for (const { name, first, keyboard } of all("client", "tcp")) {
+  if (!keyboard) continue;
+  Deno.test(`${name} ends each time that the server leaves, though its input stays open`, async () => {
+    await often(150, async () => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const address = ["--port", `${listener.addr.port}`];
+      await using client = start(name, address, { stdin: "piped" });
+      await client.type("bonjour\n");
+      using conn = await listener.accept();
+      await client.says(first);
+      await conn.write(bytes("Vous"));
+      await conn.closeWrite();
+      await client.end();
+    });
+  });
+}
+
+for (const { name, args, keyboard, tcp } of all("server", "tcp")) {
+  if (!keyboard) continue;
+  Deno.test(`${name} ends each time that it is asked to, though its input stays open`, async () => {
+    await often(150, async () => {
+      await using server = await serve(name, args);
+      await server.type("bonjour\nencore\n");
+      await using client = await Peer.connect(await server.port());
+      await server.says(tcp!.accepted);
+      await client.end();
+      server.kill("SIGTERM");
+      await server.end();
+    });
   });
 }

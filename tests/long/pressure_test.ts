@@ -21,7 +21,7 @@ import {
 const DELAY = 100;
 const STALLED = 40;
 /** KiB of the server's memory that each of these may cost. */
-const EACH = 4 * 1024;
+const EACH = 8 * 1024;
 
 /** Python clients that say something for as long as it is taken, and read nothing. */
 const deaf = (port: number, say: string) =>
