@@ -45,8 +45,10 @@ async function failure(folder: string, script: string): Promise<string> {
       env: { DENO_JOBS: "6", NO_COLOR: "1" },
       stdin: "null",
       stderr: "null",
+      // A mutant may hang for ever: that is noticed too.
+      signal: AbortSignal.timeout(90_000),
     }).output();
-    if (!success) return new TextDecoder().decode(stdout);
+    if (!success) return new TextDecoder().decode(stdout) || "hangs";
   }
   return "";
 }
