@@ -38,7 +38,7 @@ export async function converse(
   const ask = async () => {
     for await (const line of lines) {
       const bytes = encode(line, raw);
-      leaving = line.trim().toUpperCase() === "FIN";
+      leaving = /^\s*fin\s*$/i.test(line);
       answered = Promise.withResolvers();
       const late = new DOMException("aucune réponse", "TimeoutError");
       timer = setTimeout(() => answered.reject(late), limit);
@@ -77,7 +77,7 @@ function openTerminal(prompt: string) {
       });
       keyboard.on("close", () => {
         open = false;
-        stdin.resume().pause(); // Or a pipe that waits would keep the process alive.
+        setImmediate(() => stdin.resume().pause()); // Or its read keeps us alive.
         if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
         queue.close();
       });

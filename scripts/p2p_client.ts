@@ -69,7 +69,7 @@ export async function chat(
   }
 }
 
-const isFin = (line: string) => line.trim().toUpperCase() === "FIN";
+const isFin = (line: string) => /^\s*fin\s*$/i.test(line);
 
 /** A keyboard and a screen, each of which may be a pipe or a file. */
 export type Terminal = Disposable & {
@@ -96,7 +96,7 @@ function openTerminal(prompt: string, onCtrlC: () => void, onEnd: () => void) {
       });
       keyboard.on("close", () => {
         open = false;
-        stdin.resume().pause(); // Or a pipe that waits would keep the process alive.
+        setImmediate(() => stdin.resume().pause()); // Or its read keeps us alive.
         if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
         if (queue.desiredSize === 1) onEnd(); // All lines have been taken.
       });

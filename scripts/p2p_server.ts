@@ -24,16 +24,16 @@ export async function serve(
   const ready = "Serveur prêt, en attente de requêtes sur ";
   terminal.show(ready + address(listener.addr));
   while (!stop.aborted) {
-    let conn: Deno.TcpConn;
+    let conn: Deno.TcpConn | undefined;
     try {
       conn = await listener.accept();
     } catch (error) {
       if (stop.aborted) return;
       terminal.show(`Client non accepté : ${error}`, console.error);
-      // With no file descriptor left, accept would fail again at once.
-      await new Promise((resume) => setTimeout(resume, 50));
-      continue;
+      if (error instanceof Deno.errors.NotConnected) continue; // It has gone.
+      await new Promise((resume) => setTimeout(resume, 50)); // No descriptor?
     }
+    if (!conn) continue;
     terminal.show(`Client connecté, adresse ${address(conn.remoteAddr)}`);
     await chat(conn, terminal, stop, raw);
     terminal.show("CONNEXION INTERROMPUE");
@@ -96,7 +96,7 @@ export async function chat(
   }
 }
 
-const isFin = (line: string) => line.trim().toUpperCase() === "FIN";
+const isFin = (line: string) => /^\s*fin\s*$/i.test(line);
 
 /** A keyboard and a screen, each of which may be a pipe or a file. */
 export type Terminal = Disposable & {
@@ -125,7 +125,7 @@ function openTerminal(prompt: string, onCtrlC: () => void, onEnd: () => void) {
       });
       keyboard.on("close", () => {
         open = false;
-        stdin.resume().pause(); // Or a pipe that waits would keep the process alive.
+        setImmediate(() => stdin.resume().pause()); // Or its read keeps us alive.
         if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
         if (queue.desiredSize === 1) onEnd(); // All lines have been taken.
       });

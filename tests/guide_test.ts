@@ -10,7 +10,6 @@ import {
   copyOut,
   has,
   Program,
-  python,
   ROOT,
   run,
   SCRIPTS,
@@ -20,6 +19,7 @@ import {
 } from "./harness.ts";
 import { command, Screen } from "./screen.ts";
 
+const FILES = [...SCRIPTS, "encoding"].map((name) => `scripts/${name}.ts`);
 const read = (path: string) => Deno.readTextFileSync(ROOT + path);
 
 /** The transcripts in a text. */
@@ -65,8 +65,8 @@ function same(texts: string[]): string[] {
       .replaceAll(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "now")
       .replace(/dossier .*(\/\w+\))/, "dossier $1")
       // ss aligns its columns, and shows two ends in any order.
+      .replaceAll(/ *$/gm, "")
       .replaceAll(/^[A-Z-]+ +0 .*/gm, (line) => line.replaceAll(/ +/g, " "))
-      .replaceAll(/(?<=:\d+) $/gm, "")
       .replace(/^(ESTAB .*\n)+/m, (lines) => lines.split("\n").sort().join())
       // Two threads speak in any order, but each in its own.
       .replace(/^(Thread [AB] : \d\n)+/m, (lines) => {
@@ -229,30 +229,185 @@ Deno.test("The guide has no transcript that is not played here, and the same in 
 
 // Solutions
 
+const ANSWER = /^Bonjour, je suis le serveur$/m;
+
 /**
- * What the guide says of a change to a script, or of a command: where in the
- * script its words go (the first group is what they replace), what is then run,
- * and what the program that is named says then.
+ * What comes of the guide's changes to a server, and of its commands: the server
+ * with its options; where words are put into it; the command; what this shows;
+ * and what the server says.
  */
-const SOLUTIONS: {
-  server: string;
-  args?: string[];
-  changes?: [where: RegExp, words: string][];
-  line: string;
-  seen?: RegExp;
-  said?: RegExp;
-}[] = [
-  {
-    server: "udp_server",
-    line: "echo Bonjour | nc -u -w 1 127.0.0.1 50000",
-    seen: /^Bonjour, je suis le serveur$/m,
-  },
+const SOLUTIONS: [
+  server: string,
+  changes: [where: RegExp, words: string][],
+  line: string,
+  seen: RegExp,
+  said?: RegExp,
+][] = [
+  ["udp_server", [], "echo Bonjour | nc -u -w 1 127.0.0.1 50000", ANSWER],
+  [
+    "udp_server",
+    [
+      [/(?= {2}while \(!stop)/, "let count = 0;"],
+      [/(?<=log\(`Message.*\n)/, "if (++count % 2 === 1) continue;"],
+    ],
+    `${command("udp_client")} --port 50000`,
+    ANSWER,
+    /(^Message .*\n){2}/m,
+  ],
+  [
+    "server_simple",
+    [[
+      /(?<=console\.log\(messages.*\n)/,
+      "if (messages) answer = messages[0].toUpperCase();",
+    ]],
+    "echo 'ça va ?' | nc 127.0.0.1 50000",
+    /^ÇA VA \?\n$/,
+  ],
+  [
+    "server_simple --raw",
+    [],
+    "bash -c 'exec 3<>/dev/tcp/127.0.0.1/50000; echo un >&3; echo deux >&3; cat <&3'",
+    ANSWER,
+    /^un(deux)?$/m, // Mostly both, unless the first is read too soon.
+  ],
+  [
+    "web_server",
+    [[
+      /(?<=refuse\(421.*\n)/,
+      'if (url.pathname === "/heure") return new Response(new Date().toLocaleTimeString("fr-FR") + "\\n");',
+    ]],
+    "curl -s http://127.0.0.1:8088/heure",
+    /^\d\d:\d\d:\d\d\n$/,
+  ],
+  [
+    "multithread_server",
+    [
+      [/(?= {2}let idle = 0;)/, "let count = 0;"],
+      [
+        /(?<=const bytes = ).*(?=;)/,
+        'Buffer.from(messages.map(() => "Message reçu (" + ++count + ")\\n").join(""))',
+      ],
+    ],
+    "printf 'a\\nb\\n' | nc -N 127.0.0.1 50000",
+    /^Message reçu \(1\)\n.*\(2\)\n$/,
+  ],
 ];
-void SOLUTIONS,
-  python,
-  assert,
-  assertMatch,
-  assertStringIncludes,
-  says,
-  copyOut,
-  SCRIPTS;
+
+/** A copy of the scripts, with these words of the guide in one of them. */
+async function changed(script: string, changes: [RegExp, string][]) {
+  const folder = await copyOut(...FILES);
+  const path = `${folder.path}/scripts/${script}.ts`;
+  for (const [where, words] of changes) {
+    says(words);
+    const before = Deno.readTextFileSync(path);
+    const after = before.replace(where, () => words + "\n");
+    assert(after !== before, `${where}`);
+    Deno.writeTextFileSync(path, after);
+  }
+  return folder;
+}
+
+for (const [server, changes, line, seen, said = /^/] of SOLUTIONS) {
+  const tool = line.match(/\bnc\b|curl|bash/)?.[0] ?? "sh";
+  const what = changes.length ? `a change to ${server}` : server;
+  testWith(tool, `The guide is right about ${what} and ${line}`, async () => {
+    if (!line.startsWith("deno")) says(line);
+    const [name, ...options] = server.split(" ");
+    await using folder = await changed(name, changes);
+    const cwd = folder.path;
+    await using program = await serve(name, options, { cwd });
+    const real = line.replace(/50000|8088/, `${await program.port()}`)
+      .replace("deno", Deno.execPath());
+    await using shell = new Program("sh", ["-c", real]);
+    assertMatch((await shell.end()).out, seen);
+    await program.says(said);
+  });
+}
+
+Deno.test("The guide is right about the word that makes server_simple concurrent", async () => {
+  says("le `await` placé devant `handleClient`");
+  await using folder = await changed("server_simple", [
+    [/await handleClient/, "handleClient"],
+  ]);
+  await using server = await serve("server_simple", [], { cwd: folder.path });
+  using _silent = await Deno.connect({ port: await server.port() });
+  await server.says("Client connecté");
+  assertMatch((await run("client_simple", server.address)).out, ANSWER);
+});
+
+Deno.test("The guide is right about a thread that fails", async () => {
+  says("`Error: exprès`, et `echo $?` affiche 1");
+  await using folder = await changed("threads_demo", [
+    [/(?<=function count\(.*\n)/, 'throw new Error("exprès");'],
+  ]);
+  const { code, err } = await run("threads_demo", [], { cwd: folder.path });
+  assertEquals([code, err], [1, "Error: exprès\n"]);
+});
+
+// Names
+
+const squeeze = (text: string) => text.replaceAll(/\s+/g, " ");
+
+/** The code in a text's lines. */
+const spans = (text: string) =>
+  [...text.replaceAll(/^```.*?^```$/gms, "").matchAll(/(?<!`)`([^`]+)`(?!`)/g)]
+    .map(([, code]) => squeeze(code));
+
+const PAGES = [...Deno.readDirSync(ROOT + "guide/fr")].map(({ name }) => name);
+
+for (const page of PAGES) {
+  Deno.test(`${page} has the same code in its lines in both languages`, () => {
+    const [fr, en] = ["fr", "en"].map((lang) =>
+      read(`guide/${lang}/${page}`)
+        .replace("commeCeci", "likeThis").replace("GET /chemin", "GET /path")
+    );
+    const [inFr, inEn] = [fr, en].map(squeeze);
+    assertEquals(spans(fr).filter((code) => !inEn.includes(code)), []);
+    assertEquals(spans(en).filter((code) => !inFr.includes(code)), []);
+  });
+}
+
+Deno.test("The guide says of trouble only what the page's scripts handle", () => {
+  for (const page of PAGES) {
+    const text = read(`guide/fr/${page}`);
+    const [, table = ""] = text.split(/^\|.*\| où .* s'en occupe *\|\n/m);
+    const linked = text.match(/scripts\/\w+\.ts/g) ?? [];
+    const code = ["scripts/encoding.ts", ...linked].map(read).join();
+    for (const row of table.match(/^\|.*(?=\|$)/gm) ?? []) {
+      if (row.startsWith("| Python")) break;
+      for (const name of spans(row.split(/(?<!\\)\|/).at(-1)!)) {
+        for (const word of name.match(/#?[\w$-]+/g)!) {
+          assertStringIncludes(code, word, row);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("The guide's lines of TypeScript are those of the scripts", () => {
+  const code = squeeze(FILES.map(read).join());
+  const [, ...tables] = read("guide/fr/01-typescript.md")
+    .split(/^\| dans un script .*\n/m);
+  for (const table of tables) {
+    const [lines] = table.split("\n\n");
+    for (const [, , line] of lines.matchAll(/^\| (`+)(.*?)\1 +\|/gm)) {
+      assertStringIncludes(code, line.replaceAll("\\|", "|"));
+    }
+  }
+});
+
+Deno.test("The guide names functions to copy that are in their files", () => {
+  const rows = read("guide/fr/15-more.md")
+    .matchAll(/^\|.*\| (.*)\(\.\.\/\.\.\/(scripts\/.*)\) *\|$/gm);
+  for (const [, cell, path] of rows) {
+    for (const name of spans(cell)) {
+      const declared = RegExp(`(function\\*?|class|const) ${name}\\b`);
+      assertMatch(read(path), declared, cell);
+    }
+  }
+});
+
+Deno.test("The guide's tasks are those of deno.json", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  for (const [, task] of FR.matchAll(/deno task (\w+)/g)) assert(tasks[task]);
+});

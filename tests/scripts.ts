@@ -9,8 +9,7 @@
 /** A promise that a script may be excused from, with a reason. */
 export type Promised =
   | "--unstable-net"
-  | "others are served beside a client"
-  | "clients that left before accept cost no pause";
+  | "others are served beside a client";
 
 /** A peer from the course, in Python, in tests/peers/: a script talks to it with `--raw`. */
 export interface CoursePeer {
@@ -209,8 +208,6 @@ export const scripts: Record<string, Script> = {
     except: {
       "others are served beside a client":
         "a chat is with one client at a time; the next one waits",
-      "clients that left before accept cost no pause":
-        "50 ms are nothing to who waits for the end of a chat",
     },
     tcp: {
       accepted: /^Client connecté, adresse /m,
