@@ -15,7 +15,7 @@ export const OTHER: Record<Language, Language> = { fr: "en", en: "fr" };
 
 const fr = {
   name: "Français",
-  course: "Les sockets, fichier par fichier",
+  course: "Les sockets, un fichier à la fois",
   skip: "Aller au texte",
   contents: "Sommaire",
   all: "Tout sur une page",
