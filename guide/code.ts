@@ -71,10 +71,10 @@ export const escape = (text: string) =>
  */
 export function highlight(code: string, lang: string): string[] {
   code = code.trimEnd();
-  if (!["ts", "python", "sh"].includes(lang)) {
-    return escape(code).split("\n");
-  }
-  return highlighter.codeToTokensBase(code, { lang }).map((line) => {
+  if (!["ts", "python", "sh"].includes(lang)) return escape(code).split("\n");
+  // No time limit for a line: on a busy machine, the rest of it would lose its colours.
+  const options = { lang, tokenizeTimeLimit: 0 };
+  return highlighter.codeToTokensBase(code, options).map((line) => {
     const runs: { letter: string; text: string }[] = [];
     for (const { content, color } of line) {
       const last = runs.at(-1);

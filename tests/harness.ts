@@ -12,7 +12,7 @@ import net from "node:net";
 export const ROOT = import.meta.dirname!.replace(/tests$/, "");
 
 /** How long anything may take, in milliseconds, before a test gives it up. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 /** All scripts that a header's command runs, by name, without `.ts`. */
 export const SCRIPTS = [...Deno.readDirSync(ROOT + "scripts")]
