@@ -173,13 +173,13 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
   assertEquals(heard, ANSWER);
 });
 
-/** A client that asks for 5 MB of answers and does not read them. */
+/** A client that asks for more answers than the kernels hold, and reads none. */
 async function stall(server: { connect: () => Promise<Deno.TcpConn> }) {
   const conn = await server.connect();
   let sent = 0;
   const request = bytes("\n".repeat(65_536));
   const flood = async () => {
-    while (sent < 400_000) sent += await conn.write(request);
+    while (sent < 50_000_000) sent += await conn.write(request);
   };
   // Its own writes wait as well, since the server does not read on.
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -199,8 +199,12 @@ Deno.test("multithread_server closes a client that does not take its answers, at
   await printed(async () => {
     using conn = await stall(server);
     const heard = await rest(conn);
-    assertMatch(heard.slice(-200), /reçu\n|Reset/);
-    assert(!/Message re(?!çu\n)/.test(heard.slice(0, -ANSWER.length)));
+    // Cut off, perhaps in the middle of an answer, but with no last word in it.
+    const end = heard.replaceAll(ANSWER, "");
+    assert(
+      end.length < ANSWER.length || end === "ConnectionReset",
+      end.slice(0, 200),
+    );
   });
 });
 
