@@ -13,20 +13,24 @@ const DEMO = "threads_demo";
 const PRIMES = [[10, 4], [100, 25], [1000, 168], [10_000, 1229]];
 
 Deno.test("threads_demo counts to three in two threads, which take turns", async () => {
-  const { code, out, err } = await run(DEMO);
-  assertEquals([code, err], [0, ""]);
-  const lines = out.trimEnd().split("\n");
-  assertEquals(lines.pop(), "Les deux threads ont fini");
-  for (const name of ["Thread A", "Thread B"]) {
-    assertEquals(
-      lines.filter((line) => line.startsWith(name)),
-      [0, 1, 2].map((i) => `${name} : ${i}`),
-    );
+  let together = false;
+  // On a busy machine, one thread may be done before the other one has begun.
+  for (let i = 0; i < 10 && !together; i++) {
+    const { code, out, err } = await run(DEMO);
+    assertEquals([code, err], [0, ""]);
+    const lines = out.trimEnd().split("\n");
+    assertEquals(lines.pop(), "Les deux threads ont fini");
+    for (const name of ["Thread A", "Thread B"]) {
+      assertEquals(
+        lines.filter((line) => line.startsWith(name)),
+        [0, 1, 2].map((i) => `${name} : ${i}`),
+      );
+    }
+    assertEquals(lines.length, 6);
+    together = lines.indexOf("Thread A : 0") < lines.indexOf("Thread B : 2") &&
+      lines.indexOf("Thread B : 0") < lines.indexOf("Thread A : 2");
   }
-  assertEquals(lines.length, 6);
-  // Each had begun before the other one ended.
-  assert(lines.indexOf("Thread A : 0") < lines.indexOf("Thread B : 2"), out);
-  assert(lines.indexOf("Thread B : 0") < lines.indexOf("Thread A : 2"), out);
+  assert(together, "one never began before the other one ended");
 });
 
 Deno.test("threads_demo --work finds as many primes on all cores as on one", async () => {
