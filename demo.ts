@@ -94,7 +94,7 @@ class Actor {
     while (true) {
       const index = this.#said.findIndex((line) => line.includes(text));
       if (index >= 0) return this.#said.splice(0, index + 1)[index];
-      const problem = `n'a pas dit « ${text} »`;
+      const problem = `n'a pas affiché « ${text} »`;
       if (this.#over) throw new Error(`${this.role} ${problem}`);
       this.#wake = Promise.withResolvers();
       await this.#soon(this.#wake.promise, problem);
@@ -115,8 +115,10 @@ class Actor {
 
   /** Waits until it has ended by itself, with 0. */
   async leaves(): Promise<void> {
-    const code = await this.#soon(this.#exit, "ne finit pas");
-    if (code !== 0) throw new Error(`${this.role} a fini avec le code ${code}`);
+    const code = await this.#soon(this.#exit, "ne se termine pas");
+    if (code !== 0) {
+      throw new Error(`${this.role} s'est terminé avec le code ${code}`);
+    }
   }
 
   /** Asks a server to stop, and waits until it has. */
@@ -158,7 +160,7 @@ async function page() {
   // What came is the script itself.
   const line = `${status}, ${headers.get("content-length")} octets`;
   console.log(`${green("fetch".padEnd(9))}${dim("│")} ${line}`);
-  if (status !== 200) throw new Error("fetch n'a pas eu sa page");
+  if (status !== 200) throw new Error("fetch n'a pas reçu la page");
   await serveur.says("GET /web_server.ts 200");
   await serveur.stops();
 }

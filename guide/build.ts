@@ -90,9 +90,9 @@ if (import.meta.main) {
   try {
     if (Deno.args.length) throw new Error("aucun argument n'est attendu");
     build();
-    console.log("Pages faites dans guide/site");
+    console.log("Pages écrites dans guide/site");
   } catch (error) {
-    console.error(`Pages non faites : ${(error as Error).message}`);
+    console.error(`Pages non écrites : ${(error as Error).message}`);
     Deno.exit(1);
   }
 }

@@ -51,7 +51,7 @@ export function draw(spans: Span[], scale: number): string[] {
     const before = Math.round(start / scale);
     const during = Math.max(1, Math.round(end / scale) - before);
     const bar = " ".repeat(before) + "█".repeat(during);
-    return `  ${name} │${bar} fini à ${Math.round(end)} ms`;
+    return `  ${name} │${bar} fin à ${Math.round(end)} ms`;
   });
 }
 

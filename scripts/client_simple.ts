@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     default: { host: "127.0.0.1", port: "50000" },
     unknown: (argument, option) => {
       if (!option) return; // A word of the message.
-      throw new Error(`option inconnue : ${argument} (voir --help)`);
+      throw new Error(`argument inconnu : ${argument} (voir --help)`);
     },
   });
   if (help) return console.log("Options : [MESSAGE] --host, --port, --raw");

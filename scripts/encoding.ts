@@ -12,7 +12,8 @@ import { isUtf8 } from "node:buffer";
 export class Refusal extends Error {}
 Refusal.prototype.name = "Refusal";
 const MAX_LINE = 64 * 1024; // In bytes, its ending included.
-const TOO_LONG = `Message refusé : plus de ${MAX_LINE} octets`;
+const TOO_LONG = `Message refusé : plus de ${MAX_LINE / 1024} Kio`;
+const MANY_LINES = "Message refusé : plusieurs lignes";
 const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true }); // Keeps U+FEFF.
 
@@ -21,7 +22,7 @@ export function encode(message: string, raw = false): Uint8Array<ArrayBuffer> {
   // Half of a surrogate pair, as in "😀"[0], has no bytes.
   if (!message.isWellFormed()) throw new Refusal(NOT_UTF8);
   if (raw) return new TextEncoder().encode(message);
-  if (/\n|\r$/.test(message)) throw new Refusal("Message de plusieurs lignes");
+  if (/\n|\r$/.test(message)) throw new Refusal(MANY_LINES);
   const bytes = new TextEncoder().encode(message + "\n");
   if (bytes.length > MAX_LINE) throw new Refusal(TOO_LONG);
   return bytes;

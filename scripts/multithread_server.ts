@@ -133,7 +133,7 @@ async function runThread(
     const reason = await end;
     worker.terminate();
     if (reason === "done") return;
-    log(`Thread ${settings.thread} mort, remplacé : ${reason}`, console.error);
+    log(`Thread ${settings.thread} mort, relancé : ${reason}`, console.error);
     await pause(1000);
   }
 }
@@ -147,7 +147,7 @@ async function main(): Promise<void> {
       throw new Error(`argument inconnu : ${argument} (voir --help)`);
     },
   });
-  if (help) return console.log("--host, --port, --threads, --quiet, --raw");
+  if (help) return log("Options : --host, --port, --threads, --quiet, --raw");
   let threads = Number(args.threads ?? navigator.hardwareConcurrency);
   if (!(threads >= 1 && threads <= 999)) throw new Error("--threads : 1 à 999");
   if (Deno.build.os !== "linux") threads = 1; // Only Linux lets them share a port.

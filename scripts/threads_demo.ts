@@ -106,7 +106,7 @@ async function measure(limit: number): Promise<void> {
     const speed = french.format(alone / seconds);
     const result = `${bar} ${french.format(seconds)} s, ×${speed}`;
     const total = french.format(results.reduce((sum, found) => sum + found));
-    console.log(`${shares} thread(s) ${result} (${total} trouvés)`);
+    console.log(`threads : ${shares} ${result} (${total} trouvés)`);
   }
 }
 

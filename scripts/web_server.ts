@@ -25,7 +25,7 @@ export async function serve(
       const path = URL.parse(request.url)?.pathname ?? request.url;
       const what = `${address(info.remoteAddr)} ${request.method} ${path}`;
       const response = await handle(request, root, ownName)
-        .catch(() => refuse(503, "Illisible")); // Perhaps no descriptor is free.
+        .catch(() => refuse(503, "Indisponible")); // Perhaps no descriptor.
       const { status, headers } = response;
       const size = headers.get("Content-Length") ?? // A listing, a refusal:
         (await response.clone().bytes()).length;
@@ -88,7 +88,7 @@ export async function handle(
   if (!url.pathname.endsWith("/")) {
     // Relative: this is right behind a front with TLS, and leads to no other host.
     const Location = `./${url.pathname.split("/").at(-1)}/${url.search}`;
-    return refuse(301, "Un dossier", { Location });
+    return refuse(301, "C'est un dossier", { Location });
   }
   const index = find(root, url.pathname + "index.html");
   if (index?.fileInfo.isFile) return serveFile(request, index.real, index);

@@ -9,7 +9,7 @@ import { bytes } from "./harness.ts";
 
 /** The longest line, in bytes, its ending included. */
 export const MAX_LINE = 64 * 1024;
-export const TOO_LONG = "Message refusé : plus de 65536 octets";
+export const TOO_LONG = "Message refusé : plus de 64 Kio";
 export const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
 
 /** Whether these bytes are UTF-8, by Unicode 17, table 3-7, without TextDecoder. */

@@ -31,9 +31,9 @@ Deno.test("draw of async_demo puts each task where and as long as it was", () =>
     { name: "C", start: 60, end: 61 },
   ];
   assertEquals(draw(spans, 30), [
-    "  A │██ fini à 60 ms",
-    "  B │  ███ fini à 150 ms",
-    "  C │  █ fini à 61 ms",
+    "  A │██ fin à 60 ms",
+    "  B │  ███ fin à 150 ms",
+    "  C │  █ fin à 61 ms",
   ]);
 });
 
@@ -47,7 +47,7 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
   const indents = (from: number) =>
     ["A", "B", "C"].map((name, i) => {
       const [, task, before] = lines[from + i].match(
-        /^ {2}(\w) │( *)█+ fini à \d+ ms$/,
+        /^ {2}(\w) │( *)█+ fin à \d+ ms$/,
       )!;
       assertEquals(task, name);
       return before.length;

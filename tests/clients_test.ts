@@ -109,7 +109,7 @@ for (const script of all("client", "tcp")) {
       [
         "never ends",
         "x".repeat(100_000),
-        "Message refusé : plus de 65536 octets",
+        "Message refusé : plus de 64 Kio",
       ],
     ] as const
   ) {

@@ -28,7 +28,7 @@ function small({ fr = "", en = "" }, changes: Partial<Sources> = {}) {
       en: new Map([["00-index.md", index], ["01-a.md", after + en]]),
     },
     phrases: "| `Bonjour …` | Hello … |\n| `OK` | |\n" +
-      "| `… fini à … ms` | finished at … ms |\n",
+      "| `… fin à … ms` | finished at … ms |\n",
     scripts: new Map([["a.ts", SCRIPT]]),
     python: new Map([["a.py", "print(1)\n"]]),
     pictures: new Map(),
@@ -188,7 +188,7 @@ Deno.test("a note stands behind the line that has its quote", () => {
 
 Deno.test("a French line of a transcript has its translation on the English page", () => {
   const text = "```console\n$ deno run --allow-net a.ts\nBonjour Léa\nOK\n" +
-    "  A │██ fini à 3 ms\n```\n";
+    "  A │██ fin à 3 ms\n```\n";
   const site = small({ en: text, fr: text });
   const [html, french] = ["en", "fr"].map((lang) =>
     site.get(`${lang}/01-a.html`)!.match(/<pre>.*?<\/pre>/s)![0]
@@ -197,7 +197,7 @@ Deno.test("a French line of a transcript has its translation on the English page
     html,
     /<span lang="fr">Bonjour Léa<\/span><small>Hello Léa<\/small>OK\n/,
   );
-  assertMatch(html, /fini à 3 ms<\/span><small>finished at 3 ms<\/small>/);
+  assertMatch(html, /fin à 3 ms<\/span><small>finished at 3 ms<\/small>/);
   assertMatch(
     html,
     /deno run <a href="00-index.html#flags">--allow-net<\/a>/,
@@ -322,7 +322,7 @@ Deno.test("build writes its folder, and removes only what it made", async () => 
   await using place = await copy();
   const site = place.path + "/guide/site";
   const there = (name: string) => Deno.statSync(`${site}/${name}`).isFile;
-  const done = [0, "Pages faites dans guide/site\n", ""];
+  const done = [0, "Pages écrites dans guide/site\n", ""];
   Deno.mkdirSync(site);
   Deno.writeTextFileSync(site + "/mine.txt", "");
   assertEquals(await build(place.path), done);
@@ -357,14 +357,14 @@ Deno.test("build writes its folder, and removes only what it made", async () => 
   Deno.writeTextFileSync(place.path + "/guide/en/00-index.md", "none\n");
   const [code, out, err] = await build(place.path);
   assertEquals([code, out], [1, ""]);
-  assertMatch(`${err}`, /^Pages non faites : en\/00-index\.md.*\n$/);
+  assertMatch(`${err}`, /^Pages non écrites : en\/00-index\.md.*\n$/);
   assert(there("en/00-index.html"), "the site is as it was");
 });
 
 Deno.test("build takes no argument", async () => {
   const [code, out, err] = await build(ROOT, "--out", ".");
   assertEquals([code, out], [1, ""]);
-  assertMatch(`${err}`, /^Pages non faites : aucun argument.*\n$/);
+  assertMatch(`${err}`, /^Pages non écrites : aucun argument.*\n$/);
 });
 
 const SAID = /^Serveur .* (http:\S+) .*\nOuvrez /m;

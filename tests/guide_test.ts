@@ -50,8 +50,8 @@ function same(texts: string[]): string[] {
     text
       .replaceAll("\r", "") // As a terminal does.
       // A bar may be longer or shorter, but not other than its time.
-      .replaceAll(/│( *)█+ fini à (\d+) ms/g, (line, before, end) => {
-        const length = line.indexOf(" fini") - 1;
+      .replaceAll(/│( *)█+ fin à (\d+) ms/g, (line, before, end) => {
+        const length = line.indexOf(" fin ") - 1;
         const drawn = Math.abs(length - end / 30) < 0.6;
         return drawn ? `│${before && "after "}in ms` : line;
       })
@@ -59,7 +59,7 @@ function same(texts: string[]): string[] {
       // As many lines as cores, up to eight.
       .replace(/cœurs de la machine : \d+/, "cœurs")
       .replaceAll(/█+ [\d,]+ s, ×[\d,]+/g, "in s")
-      .replace(/^(1 thread\(s\) (.*)\n)([2-8] thread\(s\) \2\n)*/m, "$1")
+      .replace(/^(threads : 1 (.*)\n)(threads : [2-8] \2\n)*/m, "$1")
       .replace(/(HEAD .*) \d+ octets/, "$1")
       .replaceAll(/\[Thread \d+\]/g, "[Thread]")
       .replaceAll(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "now")

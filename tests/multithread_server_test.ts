@@ -268,7 +268,7 @@ Deno.test({
     await using first = await connectTo(1);
     await using second = await connectTo(2);
     server.kill("SIGUSR2");
-    await server.complains(/^Thread 1 mort, remplacé : .+\n/m);
+    await server.complains(/^Thread 1 mort, relancé : .+\n/m);
     await first.ended();
     await second.say("bonjour\n");
     await second.hears(ANSWER);
@@ -292,7 +292,7 @@ Deno.test("multithread_server replaces a thread that throws where nobody catches
      };`,
     ["--threads", "2"],
   );
-  await server.complains(/^Thread 1 mort, remplacé : .*x is not defined\n/m);
+  await server.complains(/^Thread 1 mort, relancé : .*x is not defined\n/m);
   assertEquals(await exchange(await server.port(), "bonjour\n"), ANSWER);
   server.kill();
   assertEquals((await server.end()).code, 0);

@@ -239,7 +239,7 @@ const RUNS: [
     "threads_demo",
     ["--work"],
     0,
-    /1 thread.*25997 trouvés[^]*1 processus.*25997 trouvés/,
+    /threads : 1 .*25997 trouvés[^]*processus : 1 .*25997 trouvés/,
     /^$/,
   ],
   ...[

@@ -47,7 +47,7 @@ Deno.test("threads_demo --work finds as many primes on all cores as on one", asy
   for (const [i, row] of rows.entries()) {
     const number = String.raw`\d+(,\d\d?)?`;
     const result = `█+ ${number} s, ×${number} \\(216 816 trouvés\\)`;
-    assertMatch(row, new RegExp(`^${i + 1} thread\\(s\\) ${result}$`));
+    assertMatch(row, new RegExp(`^threads : ${i + 1} ${result}$`));
   }
 });
 

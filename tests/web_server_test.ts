@@ -474,7 +474,7 @@ testWith(LINUX, "web_server outlives the want of descriptors", async () => {
     await server.until(hasSaid, "a complaint");
   };
   await runOut();
-  assertMatch(await answer("503 Illisible\n"), /^HTTP\/1.1 503 /);
+  assertMatch(await answer("503 Indisponible\n"), /^HTTP\/1.1 503 /);
   await harness.limit(server, 1000);
   while (await refuses(port));
   assertEquals((await ask(port, "GET /page.txt")).body, PAGE);

@@ -27,7 +27,7 @@ def draw(spans):
     for name, start, end in spans:
         before = round(start / 30)
         during = max(1, round(end / 30) - before)
-        print(f"  {name} │{' ' * before}{'█' * during} fini à {end:.0f} ms")
+        print(f"  {name} │{' ' * before}{'█' * during} fin à {end:.0f} ms")
     return max(end for _, _, end in spans)
 
 def main():

@@ -14,7 +14,7 @@ class ClientSocket(contextlib.AbstractContextManager):  # It can be used in `wit
     def send(self, message):
         data = message.encode() + b"\n"
         if data.count(b"\n") > 1 or len(data) > MAX_LINE:
-            raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE} octets")
+            raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE // 1024} Kio")
         self.conn.sendall(data)  # `send` may take a part only.
 
     def receive(self):
@@ -28,7 +28,7 @@ class ClientSocket(contextlib.AbstractContextManager):  # It can be used in `wit
 def messages(reader):
     for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise ValueError(f"plus de {MAX_LINE} octets")
+            raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()
 
 def main():

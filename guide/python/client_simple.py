@@ -10,7 +10,7 @@ def ask(conn, message):
     """Sends a message, and waits for an answer."""
     data = message.encode() + b"\n"
     if data.count(b"\n") > 1 or len(data) > MAX_LINE:
-        raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE} octets")
+        raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE // 1024} Kio")
     conn.sendall(data)  # `send` may take a part only.
     answer = receive(conn, 60)
     if not answer:
@@ -25,7 +25,7 @@ def receive(conn, seconds):
         conn.settimeout(max(0.001, end - time.monotonic()))
         data += conn.recv(MAX_LINE - len(data)) or b"\n"
     if len(data) > MAX_LINE:
-        raise ValueError(f"plus de {MAX_LINE} octets")
+        raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
     return data.partition(b"\n")[0].removesuffix(b"\r").decode()
 
 def main():

@@ -26,7 +26,7 @@ def converse(conn):
 def messages(reader):
     for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise ValueError(f"plus de {MAX_LINE} octets")
+            raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()
 
 def main():

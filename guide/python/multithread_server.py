@@ -26,7 +26,7 @@ def talk(conn, address):
                 if message.strip().upper() == "FIN":
                     break
         except (OSError, ValueError) as error:  # It costs this client, and no other.
-            last_word = f"Message refusé : {error}\n"
+            last_word = f"Conversation interrompue : {error}\n"
         print(f"Connexion fermée avec {name} {last_word.strip()}\n", end="")
         conn.sendall(last_word.encode())
         conn.shutdown(socket.SHUT_WR)  # To close on unread bytes resets it all.
@@ -35,7 +35,7 @@ def talk(conn, address):
 def messages(reader):
     for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise ValueError(f"plus de {MAX_LINE} octets")
+            raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode()
 
 def main():

@@ -22,7 +22,7 @@ def chat(conn):
                 return
             *lines, data = (data + (part or b"\n")).split(b"\n")  # Its end ends a line.
             if len(data) == MAX_LINE:
-                raise ValueError(f"plus de {MAX_LINE} octets")
+                raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
             for line in lines:
                 text = line.removesuffix(b"\r").decode()
                 print("Client >>", "".join(filter(str.isprintable, text)))

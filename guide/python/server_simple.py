@@ -13,7 +13,7 @@ def serve(listener):
         try:
             message, answer = receive(conn, 30), "Bonjour, je suis le serveur"
         except (OSError, ValueError) as error:  # It is gone, slow, or no message.
-            message = answer = f"Message refusé : {error}"
+            message = answer = f"Conversation interrompue : {error}"
         # No escapes to the screen.
         print("".join(filter(str.isprintable, message)) or "(message vide)")
         with conn, contextlib.suppress(OSError):  # Closes it, even if it is gone.
@@ -32,7 +32,7 @@ def receive(conn, seconds):
         conn.settimeout(max(0.001, end - time.monotonic()))
         data += conn.recv(MAX_LINE - len(data)) or b"\n"
     if len(data) > MAX_LINE:
-        raise ValueError(f"plus de {MAX_LINE} octets")
+        raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
     return data.partition(b"\n")[0].removesuffix(b"\r").decode()
 
 def main():

@@ -32,7 +32,7 @@ def measure(executor, name):
             seconds = time.perf_counter() - begin
         alone = alone or seconds
         result = f"{'█' * round(30 * seconds / alone)} {seconds:.2f} s"
-        print(f"{workers} {name} {result}, ×{alone / seconds:.2f} ({total} trouvés)")
+        print(f"{name} : {workers} {result}, ×{alone / seconds:.2f} ({total} trouvés)")
 
 def main():
     parser = argparse.ArgumentParser()
@@ -40,7 +40,7 @@ def main():
     parser.add_argument("--work", action="store_true")
     if parser.parse_args().work:
         print("Nombres premiers inférieurs à 300 000")
-        measure(concurrent.futures.ThreadPoolExecutor, "thread(s)")
+        measure(concurrent.futures.ThreadPoolExecutor, "threads")
         # Processes have a GIL each, as Web Workers have a world each. From Python 3.14
         # on, InterpreterPoolExecutor does the same within one process.
         measure(concurrent.futures.ProcessPoolExecutor, "processus")

@@ -49,7 +49,7 @@ export interface Conversation {
 }
 
 const MESSAGE = /^Message reçu du client (\S+) \[Thread (\d)\] : (c(\d+) m.*)$/;
-const DEATH = /^Thread (\d) mort, remplacé : /;
+const DEATH = /^Thread (\d) mort, relancé : /;
 /** What else a server may say of clients that come and go as these do. */
 const USUAL = [
   /^(Instance de serveur prête pour|Connexion fermée avec) \S+ \[Thread \d\]$/,

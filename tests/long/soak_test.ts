@@ -45,11 +45,11 @@ Deno.test("The soak's judge finds what is wrong, and nothing else", () => {
     [/Unusual: +at serve/, (log) => log.push("  at serve (server.ts:1:1)")],
     // The death of its thread excuses who was on it, in the middle of an answer.
     [null, (log, one) => {
-      log[1] = "Thread 1 mort, remplacé : TypeError";
+      log[1] = "Thread 1 mort, relancé : TypeError";
       Object.assign(one, { heard: ANSWER + "Mess", trouble: "ended" });
     }],
     [/^c2 .* has 1 of 2 answers/, (log, _, two) => {
-      log.push("Thread 1 mort, remplacé : TypeError");
+      log.push("Thread 1 mort, relancé : TypeError");
       two.heard = ANSWER;
     }],
     // So does a farewell, if there is one, at the end.
