@@ -11,11 +11,14 @@ import { ask as askUdp } from "../scripts/udp_client.ts";
 import { EN, FR, says } from "./guide_text.ts";
 import {
   bytes,
+  copyOut,
   pair,
   Peer,
   Program,
   python,
   ROOT,
+  SCRIPTS,
+  serve,
   testWith,
 } from "./harness.ts";
 
@@ -223,6 +226,141 @@ testWith(
     assertMatch((await ss.end()).out, RegExp(`^LISTEN +0 +${said} `));
   },
 );
+
+// The blocks of TypeScript in the guide
+
+const FILES = [...SCRIPTS, "encoding"].map((name) => `scripts/${name}.ts`);
+const source = (path: string) => Deno.readTextFileSync(ROOT + path);
+const squeeze = (text: string) => text.replaceAll(/\s+/g, " ");
+const blocks = (text: string) =>
+  [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block);
+
+/** Runs a program in a folder with the scripts, `changes` in the place of some. */
+async function runBeside(
+  code: string,
+  changes: Record<string, string> = {},
+  ...args: string[]
+): Promise<string> {
+  await using folder = await copyOut(...FILES);
+  const scripts = { ...changes, "tried.ts": code };
+  for (const [name, text] of Object.entries(scripts)) {
+    Deno.writeTextFileSync(`${folder.path}/scripts/${name}`, text);
+  }
+  const all = ["run", "--allow-net", "--allow-read", "scripts/tried.ts"];
+  const options = { cwd: folder.path };
+  await using program = new Program(
+    Deno.execPath(),
+    [...all, ...args],
+    options,
+  );
+  const { code: exit, out, err } = await program.end();
+  assertEquals(exit, 0, err);
+  return out;
+}
+
+/** ClientSocket with one more method. */
+const withMethod = (method: string) => ({
+  "client_class.ts": source("scripts/client_class.ts")
+    .replace(/(?= {2}\/\*\* Closes the connection)/, () => method),
+});
+const CLIENT = 'import { ClientSocket } from "./client_class.ts";\n';
+const connect = (port: number) =>
+  `${CLIENT}await using socket = await ClientSocket.connect("127.0.0.1", ${port});\n`;
+
+/** What is not a script's own lines: how it begins, what runs it, and what it shows. */
+const TRIALS: [
+  begins: string,
+  run: (block: string) => Promise<string>,
+  RegExp,
+][] = [
+  [
+    "async function greet",
+    (block) => runBeside(`${block}console.log(await greet("Léa", 0));`),
+    /^Bonjour Léa\n$/,
+  ],
+  [
+    "const body",
+    (block) => runBeside(`${block}console.log(frame.join(" "));`),
+    /^0 0 0 8 195 135 97 32 118 97 32 63\n$/,
+  ],
+  [
+    "function race",
+    (block) => {
+      const tasks = '[["A", 9000], ["B", 1]]';
+      const code =
+        `${block}console.log((await race(${tasks})).name); Deno.exit();`;
+      const script = source("scripts/async_demo.ts");
+      return runBeside(script + code, {}, "--help");
+    },
+    /\nB\n$/,
+  ],
+  [
+    "import { ClientSocket }",
+    async (block) => {
+      await using server = await serve("multithread_server");
+      const port = `${await server.port()}`;
+      const out = await runBeside(block.replace("50000", port));
+      await server.says("Connexion fermée");
+      return out + server.out;
+    },
+    /^(Message reçu\n){3}.*\nInstance .*\n(Message .* (un|deux|trois)\n){3}Connexion/,
+  ],
+  [
+    "async ask(",
+    async (block) => {
+      await using server = await serve("server_simple");
+      return await runBeside(
+        connect(await server.port()) +
+          "console.log(await socket.ask('un'));\n" +
+          "await socket.ask('deux').catch(({ message }) => console.log(message));",
+        withMethod(block),
+      );
+    },
+    /^Bonjour, je suis le serveur\nno answer\n$/,
+  ],
+  [
+    "async *[Symbol.asyncIterator]",
+    async (block) => {
+      await using server = await serve("multithread_server");
+      return await runBeside(
+        connect(await server.port()) +
+          "await socket.send('un');\nawait socket.send('FIN');\n" +
+          "for await (const message of socket) console.log(message);",
+        withMethod(block),
+      );
+    },
+    /^(Message reçu\n){2}$/,
+  ],
+  [
+    "const server = Deno.serve",
+    (block) =>
+      runBeside(
+        'import { handle } from "./web_server.ts";\n' +
+          'const root = Deno.cwd(), hostname = "127.0.0.1", port = 0;\n' +
+          block.replace(
+            "await server.finished",
+            "const { port: at } = server.addr;\n" +
+              "console.log(await (await fetch(`http://127.0.0.1:${at}/deno.json`)).text());\n" +
+              "server.shutdown();\n$&",
+          ),
+      ),
+    /\{"links":/,
+  ],
+];
+
+Deno.test("The guide's blocks of TypeScript are lines of the scripts, or do what it says", async (t) => {
+  /** Code without its words: comments, and what stands in quotes. */
+  const bare = (block: string) =>
+    squeeze(block.replaceAll(/ \/\/ .*$|"[^"]*"/gm, ""));
+  assertEquals(blocks(FR).map(bare), blocks(EN).map(bare));
+  const scripts = squeeze(FILES.map(source).join());
+  const others = blocks(EN).filter((it) => !scripts.includes(squeeze(it)));
+  assertEquals(others.length, TRIALS.length);
+  for (const [begins, run, shows] of TRIALS) {
+    const block = others.find((block) => block.startsWith(begins))!;
+    await t.step(begins, async () => assertMatch(await run(block), shows));
+  }
+});
 
 // What the guide says of Python
 
