@@ -33,7 +33,9 @@ Deno.test("README's links lead to files of the project", () => {
 
 Deno.test("README's commands are tasks of deno.json", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
-  for (const [, task] of README.matchAll(/deno@[0-9.]+ task ([\w:]+)$/gm)) {
+  const named = [...README.matchAll(/`deno task ([\w:]+)`/g)];
+  assertEquals(named.length, 4);
+  for (const [, task] of named) {
     assertEquals(typeof tasks[task]?.command, "string", task);
   }
 });
