@@ -277,6 +277,8 @@ browserTest(
     const search = async (page: Page) => {
       const field = page.getByRole("searchbox");
       await field.fill("CONNECTIONRESET péer");
+      const title = page.locator(".results b").first();
+      assert((await title.boundingBox())!.width > 150, "a line of words");
       await page.locator(".results a", { hasText: "ConnectionReset:" }).click();
       await page.waitForURL("**/14-errors.html#connectionreset*");
       await field.fill("nonesuchword");
