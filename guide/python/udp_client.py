@@ -1,6 +1,6 @@
 """UDP client, one message and its answer: section 1 (scripts/udp_client.ts).
 
-A lost datagram shows in silence alone. So the client sends again, waits longer each
+A lost datagram shows only as silence. So the client sends again, waits longer each
 time, and gives up. The server may see a message twice: that must do no harm.
 """
 import argparse, signal, socket, sys
