@@ -17,7 +17,7 @@ def converse(conn):
                 line = KEYBOARD.readline()
                 if not line:  # The end of the input.
                     return
-                conn.sendall(line.rstrip() + b"\n")  # `send` may take only a part.
+                conn.sendall(line.rstrip() + b"\n")  # `send` may take a part only.
             answer = next(incoming, None)
             if answer is None:
                 raise EOFError("le serveur est parti")

@@ -22,7 +22,7 @@ def talk(conn, address):
             for message in messages(reader):
                 text = "".join(filter(str.isprintable, message))  # Without escapes.
                 print(f"Message reçu du client {name} : {text}\n", end="")
-                conn.sendall("Message reçu\n".encode())  # `send` may take only a part.
+                conn.sendall("Message reçu\n".encode())  # `send` may take a part only.
                 if message.strip().upper() == "FIN":
                     break
         except (OSError, ValueError) as error:  # It costs this client, and no other.

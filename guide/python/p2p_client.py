@@ -11,7 +11,7 @@ def chat(conn):
         ready, _, _ = select.select(inputs, [], [])
         if KEYBOARD in ready:
             line = KEYBOARD.readline()
-            conn.sendall(line)  # `send` may take only a part.
+            conn.sendall(line)  # `send` may take a part only.
             if not line or line.strip().upper() == b"FIN":
                 conn.shutdown(socket.SHUT_WR)  # All is said; but the server may answer.
                 inputs = [conn]

@@ -18,7 +18,7 @@ def serve(listener):
         print("".join(filter(str.isprintable, message)) or "(message vide)")
         with conn, contextlib.suppress(OSError):  # Closes it, even if it is gone.
             conn.settimeout(1)
-            conn.sendall(f"{answer}\n".encode())  # `send` may take only a part.
+            conn.sendall(f"{answer}\n".encode())  # `send` may take a part only.
             # Closing with bytes unread sends a reset, which can destroy the answer.
             conn.shutdown(socket.SHUT_WR)
             conn.recv(MAX_LINE)
