@@ -16,7 +16,7 @@ export const OTHER: Record<Language, Language> = { fr: "en", en: "fr" };
 const fr = {
   name: "Français",
   course: "Les sockets, un fichier à la fois",
-  skip: "Aller au texte",
+  skip: "Aller au contenu",
   contents: "Sommaire",
   all: "Tout sur une page",
   search: "Rechercher",
