@@ -267,7 +267,7 @@ export function render(
     if (!caption) throw new Error("a diagram needs a caption, *in emphasis*");
     const id = `${prefix}figure-${++countFigures}`;
     const drawing = info === "mermaid"
-      ? draw(content, id, words.diagram)
+      ? draw(typeset(content, lang), id, words.diagram)
       : listing(escape(content.trimEnd()), id, "picture");
     put(
       `<figure class="diagram" id="${id}">${drawing}` +

@@ -8,12 +8,12 @@ import type { Language } from "./texts.ts";
 
 const NARROW = "\u202F", WIDE = "\u00A0"; // Neither lets a line break.
 
-/** Sets the spaces before `: ; ! ? »` and after `«` (French), and apostrophes. */
+/** Sets apostrophes and, in French, the spaces beside `: ; ! ? « »` and in `65 507 ms`. */
 export function typeset(text: string, lang: Language): string {
   text = text.replace(/(?<=\p{L})'(?=[\p{L}«]|$)/gu, "’");
   if (lang !== "fr") return text;
   return text.replace(/« /g, `«${WIDE}`).replace(/ (?=[:»])/g, WIDE)
-    .replace(/ (?=[;!?])/g, NARROW);
+    .replace(/ (?=[;!?])|(?<=\d) (?=\d{3}|m?s\b|Kio|Mo\b)/g, NARROW);
 }
 
 /** The same for the text of HTML. */

@@ -213,12 +213,13 @@ Deno.test("a French line of a transcript has its translation on the English page
 });
 
 Deno.test("the spaces of French stand in its prose, and nowhere else", () => {
-  const prose = "« a » : b ; c ! d ? it's\n: e ?\n\n`f : g ; « h »`\n\n" +
+  const prose =
+    "« a » : b ; c ! d ? 65 507 ms, it's\n: e ?\n\n`f : g ; « h »`\n\n" +
     "```ts\nf ? '« i »' : j;\n```\n\n";
   const site = small({ fr: prose, en: prose });
   assertMatch(
     site.get("fr/01-a.html")!,
-    /<p>«\u00A0a\u00A0»\u00A0: b\u202F; c\u202F! d\u202F\? it’s\u00A0: e\u202F\?<\/p>/,
+    /<p>«\u00A0a\u00A0»\u00A0: b\u202F; c\u202F! d\u202F\? 65\u202F507\u202Fms, it’s\u00A0: e\u202F\?<\/p>/,
   );
   for (const lang of ["fr", "en"]) {
     const html = site.get(`${lang}/01-a.html`)!;
