@@ -1,5 +1,5 @@
 /** What only multithread_server does: threads, many clients, and its way to end them. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { serve as serveClients } from "../scripts/multithread_server.ts";
 import {
   bytes,
@@ -14,23 +14,70 @@ import {
 
 const ANSWER = "Message reçu\n";
 
+const SETTINGS = {
+  thread: 1,
+  listen: { port: 0 },
+  maxClients: 100,
+  limit: 60_000,
+  quiet: true,
+  raw: false,
+};
+
 /** Serves in this process, with limits that no test has to wait long for. */
 function serveHere(changes: { maxClients?: number; limit?: number } = {}) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const stop = new AbortController();
   const { port } = listener.addr;
-  const limits = { maxClients: 100, limit: 60_000, ...changes };
-  const settings = { thread: 1, listen: { port }, quiet: true, raw: false };
-  const done = serveClients(listener, stop.signal, { ...settings, ...limits });
+  const settings = { ...SETTINGS, ...changes };
+  const done = serveClients(listener, stop.signal, settings);
   return {
     connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
-    stop: () => stop.abort(),
-    done,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await done;
     },
   };
+}
+
+/**
+ * A listener, in memory, with one client: each of its pieces is there for one read,
+ * and then it ends. All writes wait for `release`, or for the connection's end.
+ */
+function inMemory(...pieces: string[]) {
+  const delays: (boolean | undefined)[] = [], written: string[] = [];
+  const writing = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<never>();
+  let gone = false;
+  const conn = {
+    remoteAddr: { hostname: "127.0.0.1", port: 1 },
+    setNoDelay: (on?: boolean) => void delays.push(on),
+    read(buffer: Uint8Array) {
+      const piece = pieces.shift();
+      if (piece === undefined) return Promise.resolve(null);
+      buffer.set(bytes(piece));
+      return Promise.resolve(piece.length);
+    },
+    async write(data: Uint8Array) {
+      if (gone) throw new Deno.errors.BadResource();
+      written.push(new TextDecoder().decode(data));
+      writing.resolve();
+      await released.promise;
+      return data.length;
+    },
+    closeWrite: () => Promise.resolve(),
+    [Symbol.dispose]() {
+      gone = true;
+      released.reject(new Deno.errors.Interrupted());
+    },
+  };
+  const clients = [conn];
+  const listener = {
+    accept: async () => clients.pop() ?? await closed.promise,
+    close: () => closed.reject(new Deno.errors.BadResource()),
+  } as unknown as Deno.TcpListener;
+  const release = released.resolve;
+  return { listener, delays, written, writing: writing.promise, release };
 }
 
 /** Waits until as many answers have come. */
@@ -98,32 +145,14 @@ Deno.test("multithread_server refuses a number of threads that it cannot start",
   }
 });
 
-Deno.test("multithread_server answers all the messages of a read with one write", async () => {
-  await using server = serveHere();
-  using conn = await server.connect();
-  await conn.write(bytes("a\n".repeat(200)));
-  const buffer = new Uint8Array(65_536);
-  const count = await conn.read(buffer);
-  const text = new TextDecoder().decode(buffer.subarray(0, count!));
-  assertEquals(text, ANSWER.repeat(200));
-});
-
-Deno.test("multithread_server holds back no small answer (Nagle's algorithm)", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const accept = listener.accept.bind(listener);
-  const calls: (boolean | undefined)[] = [];
-  listener.accept = async () => {
-    const conn = await accept();
-    conn.setNoDelay = (on) => void calls.push(on);
-    return conn;
-  };
+Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm)", async () => {
+  const client = inMemory("a\n".repeat(200));
   const stop = new AbortController();
-  const { port } = listener.addr;
-  const settings = { thread: 1, listen: { port }, quiet: true, raw: false };
-  const limits = { maxClients: 1, limit: 60_000 };
-  const done = serveClients(listener, stop.signal, { ...settings, ...limits });
-  assertEquals(await exchange(port, "bonjour\n"), ANSWER);
-  assertEquals(calls, [true]);
+  const done = serveClients(client.listener, stop.signal, SETTINGS);
+  await client.writing;
+  assertEquals(client.written, [ANSWER.repeat(200)]);
+  assertEquals(client.delays, [true]);
+  client.release();
   stop.abort();
   await done;
 });
@@ -173,62 +202,35 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
   assertEquals(heard, ANSWER);
 });
 
-/** A client that asks for more answers than the kernels hold, and reads none. */
-async function stall(server: { connect: () => Promise<Deno.TcpConn> }) {
-  const conn = await server.connect();
-  let sent = 0;
-  const request = bytes("\n".repeat(65_536));
-  const flood = async () => {
-    while (sent < 50_000_000) sent += await conn.write(request);
-  };
-  // Its own writes wait as well, since the server does not read on.
-  const { promise, resolve } = Promise.withResolvers<void>();
-  flood().catch(() => {});
-  let before = -1;
-  const timer = setInterval(() => {
-    if (before === sent) resolve();
-    before = sent;
-  }, 100);
-  await promise;
-  clearInterval(timer);
-  return conn;
-}
-
-Deno.test("multithread_server closes a client that does not take its answers, at the limit", async () => {
-  await using server = serveHere({ limit: 500 });
-  await printed(async () => {
-    using conn = await stall(server);
-    const heard = await rest(conn);
-    // Cut off, perhaps in the middle of an answer, but with no last word in it.
-    const end = heard.replaceAll(ANSWER, "");
-    assert(
-      end.length < ANSWER.length || end === "ConnectionReset",
-      end.slice(0, 200),
-    );
-  });
+Deno.test("multithread_server finishes the answer under way when it stops, says its last word, and answers nothing more", async () => {
+  const client = inMemory("un\n", "deux\n");
+  const stop = new AbortController();
+  const done = serveClients(client.listener, stop.signal, SETTINGS);
+  await client.writing;
+  stop.abort();
+  await new Promise(setImmediate); // Whatever it would say too early is said now.
+  assertEquals(client.written, [ANSWER]);
+  client.release();
+  await done;
+  assertEquals(client.written, [ANSWER, "Le serveur s'arrête\n"]);
 });
 
-Deno.test("multithread_server says its last word after an answer, not in its middle", async () => {
-  await using server = serveHere();
-  await printed(async () => {
-    using conn = await stall(server);
-    server.stop();
-    const heard = await rest(conn);
-    assertMatch(heard, /^(Message reçu\n)+(Le serveur s'arrête\n)?$/);
+Deno.test("multithread_server cuts off, a second after it stops, a client that takes no answer", async () => {
+  const client = inMemory("bonjour\n");
+  const stop = new AbortController();
+  const lines = await printed(async () => {
+    const done = serveClients(client.listener, stop.signal, SETTINGS);
+    await client.writing;
+    // Later than this second, it takes the answer, and would be told the last word.
+    const late = setTimeout(client.release, 5000);
+    stop.abort();
+    await done;
+    clearTimeout(late);
   });
-});
-
-Deno.test("multithread_server stops in time though a client takes nothing", async () => {
-  await using server = await serve("multithread_server", ["--threads", "1"]);
-  const port = await server.port();
-  using conn = await stall({
-    connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
-  });
-  server.kill();
-  const { code, out } = await server.end();
-  assertEquals(code, 0);
-  assertMatch(out, /\nServeur arrêté\n$/);
-  conn[Symbol.dispose]();
+  assertEquals(client.written, [ANSWER]);
+  assertEquals(lines, [
+    "Client perdu, 127.0.0.1:1 [Thread 1] : Interrupted",
+  ]);
 });
 
 /** Starts it after `code`, which puts something in the place of `Worker`. */
