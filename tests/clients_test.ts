@@ -1,29 +1,15 @@
 /** What every TCP client of scripts.ts promises, whatever its server does. */
 import { assertEquals, assertMatch } from "@std/assert";
-import net from "node:net";
-import { Peer, Program, run, serve, start, testWith } from "./harness.ts";
+import {
+  listen,
+  Peer,
+  Program,
+  run,
+  serve,
+  start,
+  testWith,
+} from "./harness.ts";
 import { all, scripts } from "./scripts.ts";
-
-/** A server of ours, and the first client that it meets. */
-async function fake() {
-  const { promise: met, resolve } = Promise.withResolvers<Peer>();
-  const peers: Peer[] = [];
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    peers.push(new Peer(socket));
-    resolve(peers[0]);
-  });
-  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-  const { port } = server.address() as net.AddressInfo;
-  return {
-    address: ["--port", `${port}`],
-    met,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((closed) => server.close(closed));
-      for (const peer of peers) await peer[Symbol.asyncDispose]();
-      await closed;
-    },
-  };
-}
 
 for (const script of all("client", "tcp")) {
   const { name, partner, first, keyboard } = script;
@@ -34,7 +20,7 @@ for (const script of all("client", "tcp")) {
   const meet = async (
     play: (client: Program, server: Peer) => Promise<void>,
   ) => {
-    await using listener = await fake();
+    await using listener = await listen();
     await using client = start(name, listener.address, { stdin });
     await client.says(first);
     const server = await listener.met;

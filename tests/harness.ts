@@ -480,6 +480,27 @@ export class Peer implements AsyncDisposable {
   }
 }
 
+/** Listens in this process, for the first client that comes. */
+export async function listen() {
+  const { promise: met, resolve } = Promise.withResolvers<Peer>();
+  const peers: Peer[] = [];
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    peers.push(new Peer(socket));
+    resolve(peers[0]);
+  });
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  const { port } = server.address() as net.AddressInfo;
+  return {
+    address: ["--port", `${port}`],
+    met,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((closed) => server.close(closed));
+      for (const peer of peers) await peer[Symbol.asyncDispose]();
+      await closed;
+    },
+  };
+}
+
 /**
  * A folder with only these files of the project in it, and a deno.json that has
  * only `links`: what stands for JSR on machines that do not reach it.

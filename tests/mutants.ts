@@ -28,7 +28,7 @@ async function copy(): Promise<string> {
 /** What the tests of a script say that fail in a copy; nothing if all pass. */
 async function failure(folder: string, script: string): Promise<string> {
   const own = [`tests/${script}_test.ts`];
-  const kinds = ["servers", "clients", "every_script"]
+  const kinds = ["chat", "keyboards", "servers", "clients", "every_script"]
     .map((kind) => `tests/${kind}_test.ts`);
   // All scripts stand on encoding.ts: the simplest two will do.
   const filter = script === "encoding"

@@ -13,8 +13,81 @@ export interface Mutant {
   to: string;
 }
 
+type Edit = [name: string, from: string, to: string];
+
+/** What all scripts have that read a keyboard while their peer speaks. */
+const TERMINAL: Edit[] = [
+  ["FIN in any case", "fin\\s*$/i", "fin\\s*$/"],
+  ["Ctrl-Z", 'keyboard.on("SIGCONT", () => keyboard.prompt(true));', ""],
+  ["a pipe that waits", "else keyboard.pause();", ""],
+  ["a pipe that goes on", "keyboard.resume()", "0"],
+  ["a prompt after a line", "if (interactive) keyboard.prompt();", ""],
+  ["the prompt's end", 'if (interactive) stdout.write("\\r\\x1b[J");', ""],
+  ["a keyboard that is closed", "!interactive || !open", "!interactive"],
+  ["a line of several rows", '"\\x1b[A".repeat(rows)', '""'],
+  ["the rows of a half line", '+ "\\n".repeat(rows)', ""],
+  ["a half line", "    keyboard.prompt(true);\n  };", "  };"],
+  ["SIGINT's key", 'keyboard.on("SIGINT"', 'keyboard.on("x"'],
+];
+
+/** What both sides of the chat have. */
+const CHAT: Edit[] = [
+  ...TERMINAL,
+  ["what may be shown", "printable(line)", "line"],
+  ["Nagle", "conn.setNoDelay(true);", ""],
+  ["keep-alive", "conn.setKeepAlive(true);", ""],
+  ["what comes after FIN", "messages.length = fin + 1", "fin"],
+  ["FIN of the peer", "if (fin >= 0) break;", ""],
+  ["FIN of its own", "line === lastWord || isFin(line)", "line === lastWord"],
+  ["Au revoir", 'lastWord = "Au revoir";', ""],
+  [
+    "one redraw for a read",
+    "await (const messages of receive(conn, raw)) {",
+    `await (const messages of (async function* () {
+      for await (const all of receive(conn, raw)) yield* all.map((it) => [it]);
+    })()) {`,
+  ],
+  ["the limit of a line", "conn[Symbol.dispose](), limits.line", "{}, 0"],
+  [
+    "a limit that is over",
+    "write(conn, bytes).finally(() => clearTimeout(timer))",
+    "write(conn, bytes)",
+  ],
+  ["the end of its half", "return await conn.closeWrite()", "return"],
+  [
+    "a wait for a line",
+    "keyboard.read().catch(() => undefined)",
+    "keyboard.read()",
+  ],
+  ["a stop before it begins", "stop.aborted || new", "new"],
+  [
+    "a stop",
+    "new Promise((end) => stop.onabort = end)",
+    "new Promise(() => {})",
+  ],
+  ["a refusal told", 'if (name === "Refusal") lastWord = message;', ""],
+  ["the next one's line", "keyboard.releaseLock();", ""],
+  [
+    "the limit of the end",
+    "conn[Symbol.dispose](), limits.end",
+    "{}, limits.end",
+  ],
+  ["both loops' end", "await Promise.allSettled(loops);", ""],
+  ["closing", "await hangUp(conn);", ""],
+  ["the end's timer", "    clearTimeout(timer);\n  }", "  }"],
+  ["an unreadable keyboard", 'keyboard.on("error", onEnd);', ""],
+  ["the end of its input", "if (queue.desiredSize === 1) onEnd();", ""],
+  [
+    "the lines before its end",
+    "if (queue.desiredSize === 1) onEnd();",
+    "onEnd();",
+  ],
+  ["the end after its lines", ": onEnd(),", ": 0,"],
+  ["a read that stays", "setImmediate(() => stdin.resume().pause());", ""],
+];
+
 /** What takes protections away, by script. */
-const edits: Record<string, [name: string, from: string, to: string][]> = {
+const edits: Record<string, Edit[]> = {
   encoding: [
     ["half of a surrogate pair", "!message.isWellFormed()", "false"],
     ["one message of several lines", "/\\n|\\r$/.test(message)", "false"],
@@ -246,6 +319,66 @@ const edits: Record<string, [name: string, from: string, to: string][]> = {
   threads_demo: [
     ["an error in a worker", "main.postMessage(error);", "throw error;"],
     ["its own file, unreadable", "await Deno.stat(import.meta.filename!);", ""],
+  ],
+  p2p_server: [
+    ...CHAT,
+    [
+      "who has gone",
+      "if (error instanceof Deno.errors.NotConnected)",
+      "if (false)",
+    ],
+    ["the pause", "resume) => setTimeout(resume, 50)", "resume) => resume(0)"],
+    ["accept's errors", "terminal.show(`Client non", "throw (`Client non"],
+    [
+      "errors of a client",
+      "show(`Client perdu : ${error}`, console.error);",
+      "throw error;",
+    ],
+    ["who is not there", "lines.locked || !interactive", "true"],
+    [
+      "a pipe before its reader",
+      "lines.locked || !interactive",
+      "lines.locked",
+    ],
+    ["a service", "service || stop.abort()", "stop.abort()"],
+    ["IPv6's brackets", "`[${hostname}]`", "hostname"],
+    ["SIGTERM", 'addSignalListener("SIGTERM", onSignal)', "build"],
+    ["the second signal", "Deno.exit(130)", "stop.abort()"],
+    ["the hint", " : essayez --port 50001", ""],
+    ["its own machine alone", 'host: "127.0.0.1"', 'host: "0.0.0.0"'],
+  ],
+  p2p_client: [
+    ...CHAT,
+    ["what went wrong", "    throw error;\n  } finally", "  } finally"],
+    ["who never answers", "signal: AbortSignal.timeout(5000),", ""],
+    ["the hint", " : lancez d'abord le serveur", ""],
+  ],
+  multithread_client: [
+    ...TERMINAL,
+    ["what may be shown", "messages.map(printable)", "messages"],
+    ["a server that leaves", "if (!leaving) throw", "if (false) throw"],
+    ["a server that leaves at FIN", "if (!leaving) throw", "throw"],
+    ["what cannot be a message", "encode(line, raw);", "encode(line, true);"],
+    ["one line at a time", ", answered.promise])", "])"],
+    ["the time limit", "answered.reject(late)", "0"],
+    [
+      "a limit that is over",
+      "      clearTimeout(timer);\n      if",
+      "      if",
+    ],
+    ["FIN", "if (leaving) return;", ""],
+    ["closing", "await hangUp(conn);", ""],
+    ["its timer", "    clearTimeout(timer);\n    await", "    await"],
+    [
+      "an unreadable keyboard",
+      'keyboard.on("error", () => keyboard.close());',
+      "",
+    ],
+    ["an interruption that a shell sees", 'Deno.kill(Deno.pid, "SIGINT");', ""],
+    ["the end of its input", "queue.close();", ""],
+    ["a read that stays", "setImmediate(() => stdin.resume().pause());", ""],
+    ["who never answers", "signal: AbortSignal.timeout(5000),", ""],
+    ["the hint", " : lancez d'abord le serveur", ""],
   ],
 };
 

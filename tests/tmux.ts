@@ -3,16 +3,11 @@
  *
  * @module
  */
-import net from "node:net";
-import { header, PATIENCE, Peer, ROOT } from "./harness.ts";
+import { header, listen, PATIENCE, Peer, ROOT, testWith } from "./harness.ts";
+import { scripts } from "./scripts.ts";
 
-/** How to open a {@linkcode Tmux}. */
-export interface TmuxOptions {
-  /** Its width; 60 unless told. */
-  columns?: number;
-  /** JavaScript that runs before the script. */
-  preload?: string;
-}
+/** How wide a terminal is. */
+export const COLUMNS = 60;
 
 /** A terminal with a script in it, which a test closes in the end. */
 export class Tmux implements AsyncDisposable {
@@ -23,11 +18,10 @@ export class Tmux implements AsyncDisposable {
   static async run(
     script: string,
     args: string[] = [],
-    options: TmuxOptions = {},
+    preload = "",
   ): Promise<Tmux> {
-    const { columns = 60, preload } = options;
     const tmux = new Tmux();
-    const size = ["-x", `${columns}`, "-y", "30"];
+    const size = ["-x", `${COLUMNS}`, "-y", "30"];
     const shell = ["env", "ENV=", "PS1=$ ", "NO_COLOR=1", "sh", "-i"];
     const command = ["new-session", "-d", "-c", ROOT, ...size, ...shell];
     await tmux.#tmux("-u", "-f", "/dev/null", ...command);
@@ -101,21 +95,28 @@ export class Tmux implements AsyncDisposable {
   }
 }
 
-/** Runs a client at a terminal, and lets the test be its server. */
-export async function atTerminal(
+/**
+ * A test with a script at a terminal, which has asked for a line, and with the peer
+ * that it is connected to. `preload` is JavaScript that runs before the script.
+ */
+export function atTerminal(
   script: string,
-  play: (terminal: Tmux, server: Peer) => Promise<void>,
-  options?: TmuxOptions,
-): Promise<void> {
-  const { promise: met, resolve } = Promise.withResolvers<net.Socket>();
-  const listener = net.createServer({ allowHalfOpen: true }, resolve);
-  await new Promise<void>((on) => listener.listen(0, "127.0.0.1", on));
-  const { port } = listener.address() as net.AddressInfo;
-  try {
-    await using terminal = await Tmux.run(script, [`--port=${port}`], options);
-    await using server = new Peer(await met);
-    await play(terminal, server);
-  } finally {
-    await new Promise((closed) => listener.close(closed));
-  }
+  what: string,
+  play: (terminal: Tmux, peer: Peer) => Promise<void>,
+  preload?: string,
+): void {
+  testWith("tmux", `${script}, at a terminal, ${what}`, async () => {
+    if (scripts[script].kind === "server") {
+      await using terminal = await Tmux.run(script, ["--port=0"], preload);
+      const [, port] = await terminal.shows(/127\.0\.0\.1:(\d+)\n.*>>$/);
+      await using peer = await Peer.connect(Number(port));
+      await terminal.shows(/\nClient connecté.*\n.*>>$/);
+      return await play(terminal, peer);
+    }
+    await using listener = await listen();
+    await using terminal = await Tmux.run(script, listener.address, preload);
+    const peer = await listener.met;
+    await terminal.shows(/>>$/);
+    await play(terminal, peer);
+  });
 }

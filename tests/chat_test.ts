@@ -1,0 +1,129 @@
+/** The conversation of the chat: `chat` of p2p_server and of p2p_client, in this process. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { receive, write } from "../scripts/encoding.ts";
+import { chat as chatOfClient } from "../scripts/p2p_client.ts";
+import { chat as chatOfServer } from "../scripts/p2p_server.ts";
+import { bytes, pair } from "./harness.ts";
+
+const WELCOME = ["Vous êtes connecté au serveur, envoyez vos messages"];
+const SIDES = [
+  { name: "p2p_server", chat: chatOfServer, peer: "Client", welcome: WELCOME },
+  { name: "p2p_client", chat: chatOfClient, peer: "Serveur", welcome: [] },
+];
+const NEVER = new AbortController().signal;
+/** More than all the buffers on the way hold. */
+const MUCH = Array<string>(400).fill("x".repeat(60_000));
+
+/** What a peer hears until the other side ends its half. */
+const hears = async (conn: Deno.TcpConn) =>
+  (await Array.fromAsync(receive(conn))).flat();
+
+/** A keyboard that a test types on, and a screen that it reads. */
+function terminal(...typed: string[]) {
+  let keyboard!: ReadableStreamDefaultController<string>;
+  const lines = new ReadableStream<string>({
+    start: (it) => void (keyboard = it),
+  });
+  const type = (line: string) => keyboard.enqueue(line);
+  typed.forEach(type);
+  const shown: string[] = [];
+  const show = (text: string) => void shown.push(text);
+  return { lines, shown, show, type, [Symbol.dispose]() {} };
+}
+
+for (const { name, chat, peer, welcome } of SIDES) {
+  Deno.test(`chat of ${name} says a line at once, asks for keep-alive, and leaves the next line to the next one`, async () => {
+    const screen = terminal();
+    for (let client = 0; client < 2; client++) {
+      using ends = await pair();
+      const asked: string[] = [];
+      ends.server.setNoDelay = (on) => void asked.push(`no delay: ${on}`);
+      ends.server.setKeepAlive = (on) => void asked.push(`keep-alive: ${on}`);
+      const over = chat(ends.server, screen, NEVER);
+      assertEquals(asked, ["no delay: true", "keep-alive: true"]);
+      await ends.client.closeWrite();
+      assertEquals(await hears(ends.client), [...welcome, "Au revoir"]);
+      await over;
+    }
+    using ends = await pair();
+    const over = chat(ends.server, screen, NEVER);
+    for (const line of ["un", "deux", " fin ", "jamais dit"]) screen.type(line);
+    assertEquals(await hears(ends.client), [...welcome, "un", "deux", " fin "]);
+    await ends.client.write(bytes("dernier mot"));
+    await ends.client.closeWrite();
+    await over;
+    assertEquals(screen.shown, [`${peer} >> dernier mot`]);
+  });
+
+  Deno.test(`chat of ${name} ends when its peer says FIN in any case, and shows nothing that follows`, async () => {
+    for (const fin of ["FIN", " fin "]) {
+      using ends = await pair();
+      const screen = terminal();
+      const over = chat(ends.server, screen, NEVER);
+      await ends.client.write(bytes(`un\n${fin}\njamais lu\n`));
+      assertEquals(await hears(ends.client), [...welcome, "Au revoir"]);
+      await ends.client.closeWrite();
+      await over;
+      assertEquals(screen.shown, [`${peer} >> un\n${peer} >> ${fin}`]);
+    }
+  });
+
+  Deno.test(`chat of ${name} shows together what one read brings`, async () => {
+    using ends = await pair();
+    const screen = terminal();
+    const over = chat(ends.server, screen, NEVER);
+    await write(ends.client, bytes("\n".repeat(32_000)));
+    await ends.client.closeWrite();
+    await hears(ends.client);
+    await over;
+    assertEquals(screen.shown.join("\n").split("\n").length, 32_000);
+    assert(screen.shown.length < 100, `${screen.shown.length} redraws`);
+  });
+
+  Deno.test(`chat of ${name} loses, at its limit, a peer that does not read`, async () => {
+    using ends = await pair();
+    const screen = terminal(...MUCH);
+    // The end alone would take longer than a test may.
+    await chat(ends.server, screen, NEVER, false, { line: 200, end: 1e6 })
+      .catch((error) => screen.show(`${error}`));
+    assertMatch(screen.shown.join("\n"), /^(Client perdu : )?Interrupted: .*$/);
+  });
+
+  for (const lines of [[], MUCH]) {
+    const what = lines.length ? "that does not read" : "that is silent";
+    Deno.test(`chat of ${name}, when it is to end, says FIN, and leaves a peer ${what} at its limit`, async () => {
+      using ends = await pair();
+      const screen = terminal(...lines), stop = new AbortController();
+      const limits = { line: 1e6, end: 200 };
+      const over = chat(ends.server, screen, stop.signal, false, limits);
+      setTimeout(() => stop.abort(), 100);
+      await over;
+      assertEquals(screen.shown, []);
+      if (lines.length) return;
+      assertEquals(await hears(ends.client), [...welcome, "FIN"]);
+    });
+  }
+
+  Deno.test(`chat of ${name} says FIN, and ends its half, when it is to end before it begins`, async () => {
+    using ends = await pair();
+    const limits = { line: 1e6, end: 1e6 }, stop = AbortSignal.abort();
+    const over = chat(ends.server, terminal(), stop, false, limits);
+    assertEquals(await hears(ends.client), [...welcome, "FIN"]);
+    ends.client.close();
+    await over;
+  });
+
+  Deno.test(`chat of ${name} loses neither side's last word when both say FIN and more at once`, async () => {
+    using ends = await pair();
+    const screen = terminal("FIN");
+    // More than all the buffers on the way hold: a reset would break it off.
+    const much = "FIN\n" + "jamais lu\n".repeat(1_000_000);
+    const saying = write(ends.client, bytes(much));
+    const over = chat(ends.server, screen, NEVER);
+    assertEquals(await hears(ends.client), [...welcome, "FIN"]);
+    await saying;
+    await ends.client.closeWrite();
+    await over;
+    assertEquals(screen.shown, [`${peer} >> FIN`]);
+  });
+}

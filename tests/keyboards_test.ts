@@ -1,0 +1,179 @@
+/** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
+import { assert, assertEquals } from "@std/assert";
+import { listen, Peer, type Program, serve, start } from "./harness.ts";
+import { all } from "./scripts.ts";
+import { atTerminal, COLUMNS } from "./tmux.ts";
+
+const OVER = "CONNEXION INTERROMPUE\n";
+/** What each shows last when its keyboard ends it, and its exit code at Ctrl-C. */
+const ENDS: Record<string, { last: string; interrupted: number }> = {
+  p2p_server: { last: `${OVER}Serveur arrêté\n`, interrupted: 0 },
+  p2p_client: { last: OVER, interrupted: 0 },
+  multithread_client: { last: "Connexion fermée\n", interrupted: 130 },
+};
+
+/** Connections on which no write ends while the peer is silent. */
+const STUCK = `
+  const stick = (conn) => {
+    conn.write = () => conn.read(new Uint8Array(1)); // Until it is closed.
+    return conn;
+  };
+  const { connect, listen } = Deno;
+  Deno.connect = async (options) => stick(await connect(options));
+  Deno.listen = (options) => {
+    const listener = listen(options), accept = listener.accept.bind(listener);
+    listener.accept = async () => stick(await accept());
+    return listener;
+  };`;
+
+/** Runs a script whose keyboard is a pipe, and connects it with a peer. */
+async function meet(
+  name: string,
+  play: (program: Program, peer: Peer) => Promise<void>,
+): Promise<void> {
+  if (name.endsWith("server")) {
+    await using program = await serve(name);
+    await using peer = await Peer.connect(await program.port());
+    return await play(program, peer);
+  }
+  await using listener = await listen();
+  await using program = start(name, listener.address, { stdin: "piped" });
+  await play(program, await listener.met);
+}
+
+const keyboards = [...all("server", "tcp"), ...all("client", "tcp")]
+  .filter(({ keyboard }) => keyboard);
+for (const { name, tcp } of keyboards) {
+  const { last, interrupted } = ENDS[name];
+
+  // With its prompt, just one row, and three.
+  for (const length of [COLUMNS, 2.5 * COLUMNS]) {
+    atTerminal(
+      name,
+      `keeps a half line of ${length} columns, and its cursor, when lines come in`,
+      async (terminal, peer) => {
+        const shown = (...messages: string[]) =>
+          messages.map((text) => tcp!.shows(text).trim()).join("\n");
+        const [prompt] = await terminal.shows(/.*>>$/);
+        const line = "é123456789".repeat(20).slice(prompt.length + 1, length);
+        const rows = `${prompt} ${line}`.match(/.{1,60}/g)!.join("\n");
+        await terminal.type(line);
+        await terminal.shows(`\n${rows}`);
+        await peer.say("un\ndeux\n");
+        await terminal.shows(`\n${shown("un", "deux")}\n${rows}`);
+        await terminal.press("Home");
+        await peer.say("trois\n");
+        await terminal.shows(`\n${shown("un", "deux", "trois")}\n${rows}`);
+        await terminal.type("0");
+        await terminal.press("Enter");
+        await peer.hears(`0${line}\n`);
+        await terminal.shows(`\n${prompt}`);
+      },
+    );
+  }
+
+  atTerminal(name, "goes on after Ctrl-Z and fg", async (terminal, peer) => {
+    await terminal.type("abc");
+    await terminal.shows(">> abc");
+    await terminal.press("C-z");
+    await terminal.shows(/Stopped[^]*\n\$$/);
+    await terminal.type("fg");
+    await terminal.press("Enter");
+    await terminal.shows(">> abc");
+    await terminal.type("def");
+    await terminal.press("Enter");
+    await peer.hears("abcdef\n");
+  });
+
+  atTerminal(
+    name,
+    "ends at Ctrl-C though lines wait that cannot be said",
+    async (terminal) => {
+      await terminal.paste("un\ndeux\ntrois\nquatre");
+      await terminal.shows(/>> trois\n.*>> quatre$/);
+      await terminal.press("C-c");
+      assertEquals(await terminal.ended(), interrupted);
+    },
+    STUCK,
+  );
+
+  atTerminal(
+    name,
+    "says what is left at Ctrl-D, hears the last word, and ends",
+    async (terminal, peer) => {
+      await terminal.paste("un\n\x04");
+      await peer.hears("un\n");
+      await peer.say("Au revoir\n");
+      await peer.ended();
+      peer.socket.end();
+      await terminal.shows(`${tcp!.shows("Au revoir")}${last}$`);
+      assertEquals(await terminal.ended(), 0);
+    },
+  );
+
+  Deno.test(`${name} says what is left when its input ends, and ends`, () =>
+    meet(name, async (program, peer) => {
+      await program.type("un\ndeux");
+      await program.endInput();
+      await peer.hears("un\n");
+      await peer.say("reçu\n");
+      await peer.hears("un\ndeux\n");
+      await peer.say("reçu\n");
+      await peer.ended();
+      peer.socket.end();
+      const { code, out, err } = await program.end();
+      assertEquals([code, err], [0, ""]);
+      assert(out.endsWith(last), out);
+    }));
+
+  Deno.test(`${name} leaves in its pipe what it cannot say yet`, () =>
+    meet(name, async (program) => {
+      await program.says(/connecté|ÉTABLIE/i);
+      const typing = program.type("Bonjour\n".repeat(300_000))
+        .then(() => "all was taken", () => "it waits");
+      const timer = setTimeout(() => program.kill("SIGKILL"), 1000);
+      assertEquals(await typing, "it waits");
+      clearTimeout(timer);
+    }));
+}
+
+for (const { name, keyboard, tcp } of all("client", "tcp")) {
+  if (!keyboard) continue;
+  const { shows, unanswered } = tcp!;
+  const { last } = ENDS[name];
+
+  Deno.test(`${name} ends at FIN, though there is more in its pipe, which stays open`, () =>
+    meet(name, async (client, server) => {
+      await client.type("FIN\n");
+      await server.hears("FIN\n");
+      await client.type("jamais dit\n");
+      await server.say("un\n");
+      await client.says(shows("un"));
+      const heard = await server.end();
+      assert(heard.endsWith("FIN\n"), heard);
+      const { code, out } = await client.end();
+      assertEquals([code, out.slice(-last.length)], [0, last]);
+    }));
+
+  Deno.test(`${name} ends when the server leaves, however much is still to be said`, () =>
+    meet(name, async (client, server) => {
+      const typing = client.type("encore une ligne\n".repeat(100_000));
+      await server.hears("encore");
+      await Promise.all([server.end(), typing.catch(() => {})]);
+      assertEquals((await client.end()).code, unanswered);
+    }));
+
+  atTerminal(
+    name,
+    "ends when the server leaves while a line is typed",
+    async (terminal, server) => {
+      await terminal.type("à moit");
+      await terminal.shows(">> à moit");
+      server.socket.end();
+      const end = unanswered ? "UnexpectedEof: .*\n" : last;
+      const [screen] = await terminal.shows(RegExp(`^[^]*\\n${end}\\$$`));
+      assert(!screen.includes(">>"), screen);
+      assertEquals(await terminal.ended(), unanswered);
+    },
+  );
+}
