@@ -6,22 +6,12 @@
 import { assert } from "@std/assert";
 import { ROOT } from "./harness.ts";
 
-/**
- * All pages of an edition in one text: a page's title has two `#`, after the
- * course's number, if it has one.
- */
+/** All pages of an edition in one text. */
 function join(lang: string): string {
   const folder = `${ROOT}guide/${lang}/`;
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name)
     .filter((name) => /^\d\d-/.test(name)).sort();
-  const texts = names.map((name) =>
-    Deno.readTextFileSync(folder + name)
-      .split(/(^```.*?^```$)/ms)
-      .map((part, i) => i % 2 ? part : part.replace(/^#/gm, "##"))
-      .join("")
-      .replace(/^## (.*) · § (.*)$/m, "## $2. $1")
-  );
-  return texts.join("\n");
+  return names.map((name) => Deno.readTextFileSync(folder + name)).join("\n");
 }
 
 /** The French edition. */

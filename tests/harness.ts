@@ -42,6 +42,41 @@ export interface StartOptions {
   shell?: string;
 }
 
+/** Waits for conditions, each of which is asked again after a change. */
+class Changes {
+  #next = Promise.withResolvers<void>();
+
+  /** Something has changed. */
+  tell(): void {
+    this.#next.resolve();
+    this.#next = Promise.withResolvers();
+  }
+
+  /** What `condition` gives as soon as it holds; or nothing, if it is over, or late. */
+  async until<T>(
+    condition: () => T,
+    isOver: () => boolean,
+    patience = PATIENCE,
+  ): Promise<T | undefined> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.tell();
+    }, patience);
+    try {
+      while (true) {
+        const next = this.#next.promise;
+        const value = condition();
+        if (value) return value;
+        if (late || isOver()) return;
+        await next;
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
 /** A running program: what it has said so far, and how it ends. */
 export class Program implements AsyncDisposable {
   /** All of stdout so far. */
@@ -54,7 +89,7 @@ export class Program implements AsyncDisposable {
   #stdin?: WritableStreamDefaultWriter<Uint8Array>;
   #ended = false;
   #done: Promise<{ code: number; out: string; err: string }>;
-  #wake = Promise.withResolvers<void>();
+  #changes = new Changes();
 
   constructor(command: string, args: string[], options: StartOptions = {}) {
     const { stdin = "null", cwd = ROOT, descriptors } = options;
@@ -79,7 +114,7 @@ export class Program implements AsyncDisposable {
     ) => {
       for await (const text of stream.pipeThrough(new TextDecoderStream())) {
         add(text);
-        this.#wake.resolve();
+        this.#changes.tell();
       }
     };
     this.#done = Promise.all([
@@ -89,7 +124,7 @@ export class Program implements AsyncDisposable {
     ]).then(([{ code, signal }]) => {
       this.#ended = true;
       this.signal = signal;
-      this.#wake.resolve();
+      this.#changes.tell();
       return { code, out: this.out, err: this.err };
     });
   }
@@ -105,48 +140,30 @@ export class Program implements AsyncDisposable {
     what: string,
     patience = PATIENCE,
   ): Promise<T> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, patience);
-    let over = false;
-    late.promise.then(() => over = true);
-    try {
-      while (true) {
-        this.#wake = Promise.withResolvers();
-        const value = condition();
-        if (value) return value;
-        if (this.#ended || over) {
-          throw new Error(
-            `${over ? "Waited in vain" : "Ended"} before ${what}` +
-              `\n--- stdout\n${this.out}\n--- stderr\n${this.err}`,
-          );
-        }
-        await Promise.race([this.#wake.promise, late.promise]);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+    const isOver = () => this.#ended;
+    const value = await this.#changes.until(condition, isOver, patience);
+    if (value) return value;
+    throw new Error(
+      `${this.#ended ? "Ended" : "Waited in vain"} before ${what}` +
+        `\n--- stdout\n${this.out}\n--- stderr\n${this.err}`,
+    );
   }
 
   /** Waits until stdout matches, and returns the match. */
   says(pattern: RegExp | string): Promise<RegExpMatchArray> {
-    return this.until(
-      () =>
-        this.out.match(
-          typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
-        ),
-      `${pattern} on stdout`,
-    );
+    return this.#prints("out", pattern);
   }
 
   /** Waits until stderr matches, and returns the match. */
   complains(pattern: RegExp | string): Promise<RegExpMatchArray> {
-    return this.until(
-      () =>
-        this.err.match(
-          typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
-        ),
-      `${pattern} on stderr`,
-    );
+    return this.#prints("err", pattern);
+  }
+
+  #prints(stream: "out" | "err", pattern: RegExp | string) {
+    const regexp = typeof pattern === "string"
+      ? RegExp(RegExp.escape(pattern))
+      : pattern;
+    return this.until(() => this[stream].match(regexp), `${pattern}`);
   }
 
   /** The port in the first line of a server. */
@@ -278,21 +295,12 @@ export function python(code: string, ...args: (string | number)[]): Program {
 }
 
 /** What a test needs that limits or stops a program from outside, for `testWith`. */
-export const LINUX = Deno.build.os === "linux" ? "python3" : "Linux";
+export const LINUX = Deno.build.os === "linux" ? "prlimit" : "Linux";
 
 /** Sets how many file descriptors a running program may have; 3 leaves it none. */
-export async function limit(
-  { pid }: Program,
-  descriptors: number,
-): Promise<void> {
-  await using setting = python(
-    `
-import resource
-pid, count = map(int, sys.argv[1:])
-_, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, most))`,
-    ...[pid, descriptors],
-  );
+export async function limit({ pid }: Program, count: number): Promise<void> {
+  const args = ["--pid", `${pid}`, `--nofile=${count}:`];
+  await using setting = new Program("prlimit", args);
   const { code, err } = await setting.end();
   if (code !== 0) throw new Error(err);
 }
@@ -321,15 +329,10 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
 export async function exchange(
   port: number,
   data: Uint8Array | string,
-  hostname = "127.0.0.1",
 ): Promise<string> {
-  using conn = await Deno.connect({ port, hostname });
-  const limit = setTimeout(() => conn[Symbol.dispose](), PATIENCE);
-  using _ = { [Symbol.dispose]: () => clearTimeout(limit) };
-  let rest = typeof data === "string" ? bytes(data) : data;
-  while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
-  await conn.closeWrite();
-  return await new Response(conn.readable).text();
+  await using peer = await Peer.connect(port);
+  peer.socket.write(data);
+  return await peer.end();
 }
 
 /** Two ends of a TCP connection in this process, which close in time. */
@@ -380,27 +383,23 @@ export async function printed(work: () => Promise<unknown>): Promise<string[]> {
 export class Peer implements AsyncDisposable {
   /** All that has come so far. */
   text = "";
+  #decoder = new TextDecoder();
   #ended = false;
-  #wake = Promise.withResolvers<void>();
+  #changes = new Changes();
   #closed: Promise<void>;
 
   constructor(readonly socket: net.Socket) {
-    const decoder = new TextDecoder();
+    const end = () => {
+      this.#ended = true;
+      this.#changes.tell();
+    };
     socket.setNoDelay(true);
     socket.on("error", () => {}); // "close" follows.
-    socket.on("readable", () => this.#wake.resolve());
-    socket.on("end", () => this.#wake.resolve(void (this.#ended = true)));
-    this.#closed = new Promise((resolve) =>
-      socket.on("close", () => resolve())
-    );
-    this.#closed.then(() => this.#wake.resolve(void (this.#ended = true)));
-    this.#read = () => {
-      const data: Uint8Array | null = socket.read();
-      if (data) this.text += decoder.decode(data, { stream: true });
-      return data !== null;
-    };
+    socket.on("readable", () => this.#changes.tell());
+    socket.on("end", end);
+    this.#closed = new Promise((resolve) => socket.on("close", resolve));
+    this.#closed.then(end);
   }
-  #read: () => boolean;
 
   /** Connects to a server on this machine. */
   static async connect(port: number, host = "127.0.0.1"): Promise<Peer> {
@@ -459,24 +458,16 @@ export class Peer implements AsyncDisposable {
   }
 
   async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
-    let late = false;
-    const limit = setTimeout(() => {
-      late = true;
-      this.socket.destroy();
-    }, PATIENCE);
-    try {
-      while (true) {
-        this.#wake = Promise.withResolvers();
-        while (this.#read());
-        if (!late && condition()) return;
-        if (late || this.#ended) {
-          throw new Error(`Ended before ${what}: ${this.text.slice(0, 500)}`);
-        }
-        await this.#wake.promise;
+    const { socket } = this;
+    const holds = () => {
+      for (let data = socket.read(); data; data = socket.read()) {
+        this.text += this.#decoder.decode(data, { stream: true });
       }
-    } finally {
-      clearTimeout(limit);
-    }
+      return condition();
+    };
+    if (await this.#changes.until(holds, () => this.#ended)) return;
+    const how = this.#ended ? "Ended" : "Waited in vain";
+    throw new Error(`${how} before ${what}: ${this.text.slice(0, 500)}`);
   }
 }
 

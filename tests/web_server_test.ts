@@ -251,7 +251,7 @@ Deno.test("handle of web_server answers to the name that it is told, or to any",
 });
 
 Deno.test("web_server sends a part, but not of a file that may have changed", async (t) => {
-  await using site = await folder({ "page.txt": PAGE, "vide": "" });
+  await using site = await folder({ "page.txt": PAGE });
   const date = "Wed, 21 Oct 2015 07:28:00 GMT";
   const before = "Tue, 20 Oct 2015 07:28:00 GMT";
   await Deno.utime(`${site.path}/page.txt`, new Date(date), new Date(date));
@@ -262,16 +262,8 @@ Deno.test("web_server sends a part, but not of a file that may have changed", as
   for (
     const [status, body, ...headers] of [
       [304, "", `If-None-Match: ${tag}`],
-      [304, "", "If-None-Match: *"],
       [304, "", `If-Modified-Since: ${date}`],
-      [200, PAGE, 'If-None-Match: "x"', `If-Modified-Since: ${date}`],
-      [200, PAGE, `If-Modified-Since: ${before}`],
       [206, "jour\n", part],
-      [206, "bon", "Range: bytes=0-2"],
-      [206, "ur\n", "Range: bytes=-3"],
-      [206, "r\n", "Range: bytes=6-99999999999999999999"],
-      [200, PAGE, "Range: bytes=0-1,3-4"],
-      [200, PAGE, "Range: lines=1"],
       [304, "", part, `If-None-Match: ${tag}`],
       [200, PAGE, part, 'If-Range: "x"'],
       [200, PAGE, part, `If-Range: ${tag}`],
@@ -289,64 +281,6 @@ Deno.test("web_server sends a part, but not of a file that may have changed", as
       assertEquals([head.status, head.body], [expected, ""]);
     });
   }
-  const beyond = await ask(server.at, "GET /page.txt", "Range: bytes=8-");
-  assertEquals(beyond.status, 416);
-  assertMatch(beyond.head, /^content-range: bytes \*\/8\r$/im);
-  assertEquals((await ask(server.at, "GET /vide", part)).status, 200);
-});
-
-const POST = request("POST /page.txt", "Connection: close").slice(0, -2);
-const CHUNKED = "Transfer-Encoding: chunked\r\n\r\n";
-
-/** What is sent, and the statuses that are right; NaN: closed without an answer. */
-const BYTES: [why: string, data: string | Uint8Array, ...statuses: number[]][] =
-  [
-    ["no Host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 200, 400],
-    ["two Hosts", request("GET /", "Host: a", "Host: b"), 400],
-    ["HTTP/0.9", "GET /page.txt\r\n\r\n", 400],
-    ["a space in the path", request("GET /a b"), 400],
-    ["an escape sequence", request("GET /\x1b[2J"), 400],
-    ["no slash, but dots", request("GET ../dehors"), 400],
-    ["a header of 1 MB", request("GET /", N(1e6)), 400, 431, NaN],
-    ["a length and chunks", `${POST}Content-Length: 5\r\n${CHUNKED}`, 400],
-    ["a long body", `${POST}Content-Length: 3000000\r\n\r\n${N(3e6)}`, 405],
-    ["TLS", Uint8Array.of(22, 3, 1, 0, 200, 1, 0, 0, 196, 3), 400, NaN],
-    ["noise", Uint8Array.from(N(4096), (_, i) => 37 * i + 1), 400, NaN],
-  ];
-
-Deno.test("web_server answers or closes, whatever comes, and serves on", async (t) => {
-  await using site = await folder({ "page.txt": PAGE });
-  await using server = await serve(site.path);
-  for (const [why, data, ...statuses] of BYTES) {
-    await t.step(why, async () => {
-      const { status, head } = await send(server.at, data);
-      assert(statuses.includes(status), head);
-      assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
-    });
-  }
-  assertEquals(server.err, "");
-});
-
-const NAMES = ["a b", "#", "?", "a?b#c&d=e;f", "%", "100%25", "+", "été", "-"]
-  .concat(["\u{1f984}", `"l'`, "ligne\n", "\x1b[31m", "c:", "*", "x..", "\\"])
-  .concat(["<b>", "a\u202eb", N(250)]);
-
-testWith(LINUX, "web_server lists and sends files of all names", async () => {
-  const files = NAMES.map((name) => [name + ".txt", `Ceci est ${name}.txt`]);
-  await using site = await folder(Object.fromEntries(files));
-  await using server = await serve(site.path);
-  const list = `http://127.0.0.1:${server.at}/`;
-  const page = await (await fetch(list)).text();
-  const found: string[] = [];
-  for (const [, href] of page.matchAll(/<a href="(\.\/[^"]+)">/g)) {
-    // What a browser makes of the link, and of its name.
-    const url = href.replaceAll("&#39;", "'").replaceAll("&amp;", "&");
-    const name = decodeURIComponent(url).slice(2);
-    const text = await (await fetch(new URL(url, list))).text();
-    assertEquals(text, `Ceci est ${name}`);
-    found.push(name);
-  }
-  assertEquals(found.sort(), files.map(([name]) => name).sort());
 });
 
 /** Bytes that are not the same twice: what is sent twice or left out, shows. */
@@ -358,90 +292,36 @@ function random(size: number): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-testWith("curl", "web_server sends curl a file, whole or resumed", async () => {
-  const content = random(3_000_001);
-  await using site = await folder({ "site/été/fichier": content });
-  await using server = await serve(site.path);
-  const copy = `${site.path}/copie`;
-  const url = `http://localhost:${server.at}/site`;
-  const curl = async (...args: string[]) => {
-    await using client = new Program("curl", ["-sf4", ...args]);
-    return await client.end();
-  };
-  const versions = ["--http1.0", "--http1.1"];
-  // Not every curl knows HTTP/2, which Deno.serve speaks too.
-  const { out } = await curl("-V");
-  if (out.includes("HTTP2")) versions.push("--http2-prior-knowledge");
-  for (const version of versions) {
+testWith(
+  "curl",
+  "web_server sends curl a file, whole or resumed, and leads it to a folder",
+  async () => {
+    const content = random(3_000_001);
+    await using site = await folder({ "site/été/fichier": content });
+    await using server = await serve(site.path);
+    const copy = `${site.path}/copie`;
+    const url = `http://localhost:${server.at}/site`;
+    const curl = async (...args: string[]) => {
+      await using client = new Program("curl", ["-sf4", ...args]);
+      return await client.end();
+    };
     for (const resume of [["-C", "-"], []]) {
       await Deno.writeFile(copy, content.subarray(0, 1_234_567));
       const file = `${url}/%C3%A9t%C3%A9/fichier`;
-      const { code } = await curl(version, ...resume, "-o", copy, file);
+      const { code } = await curl(...resume, "-o", copy, file);
       assertEquals([code, await Deno.readFile(copy)], [0, content]);
     }
-  }
-  const followed = await curl("-L", "-w%{url_effective}", url);
-  assert(followed.out.endsWith(`${url}/`), followed.out);
-});
+    const followed = await curl("-L", "-w%{url_effective}", url);
+    assert(followed.out.endsWith(`${url}/`), followed.out);
+  },
+);
 
-/** A file of 5 GB that takes no room, with its last word behind the 4 GiB. */
+/** A file of 5 GB, which takes no room. */
 async function giant() {
   const site = await folder({ "page.txt": PAGE, "geant": "" });
-  using file = await Deno.open(`${site.path}/geant`, { write: true });
-  await file.truncate(5e9);
-  await file.seek(5e9 - 6, Deno.SeekMode.Start);
-  await file.write(bytes("finale"));
+  await Deno.truncate(`${site.path}/geant`, 5e9);
   return site;
 }
-
-testWith(LINUX, "web_server closes the files of clients that go", async () => {
-  await using site = await giant();
-  await using server = await serve(site.path);
-  const end = await ask(server.at, "GET /geant", "Range: bytes=4999999994-");
-  assertEquals([end.status, end.body], [206, "finale"]);
-  const code = String.raw`
-for i in range(300):
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
-    if i % 6 > 0: s.sendall(b"GET /geant HTTP/1.1\r\nHost: localhost\r\n")
-    if i % 6 > 1: s.sendall(b"\r\n")
-    if i % 6 > 2: s.recv(1)
-    if i % 6 > 3: s.recv(100000)
-    now = struct.pack("ii", 1, 0)
-    if i % 6 < 5: s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-    s.close()`;
-  await using clients = python(code, server.at);
-  assertEquals(await clients.end(), { code: 0, out: "", err: "" });
-  // Each answer that has begun is logged when it is over, whoever ended it.
-  const logged = () => server.out.split(" GET /geant 200 ").length > 150;
-  await server.until(logged, "150 lines of the log");
-  const isOpen = ({ name }: Deno.DirEntry) => {
-    try {
-      const file = Deno.readLinkSync(`/proc/${server.pid}/fd/${name}`);
-      return file.endsWith("geant");
-    } catch {
-      return false; // It has just been closed.
-    }
-  };
-  while (Deno.readDirSync(`/proc/${server.pid}/fd`).some(isOpen)) {
-    assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
-  }
-  assertEquals(server.err, "");
-});
-
-testWith(LINUX, "web_server outlives resets before accept", async () => {
-  await using site = await folder({ "page.txt": PAGE });
-  await using server = await serve(site.path);
-  server.kill("SIGSTOP");
-  const code = `
-for _ in range(200):
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.close()`;
-  await using clients = python(code, server.at);
-  assertEquals((await clients.end()).err, "");
-  server.kill("SIGCONT");
-  assertEquals((await ask(server.at, "GET /page.txt")).status, 200);
-});
 
 /** Whether nobody can connect. */
 const refuses = (port: number) =>
@@ -616,29 +496,14 @@ Deno.test("web_server serves --root, however it is written", async () => {
   }
 });
 
-testWith("IPv6", "web_server puts IPv6 addresses in brackets", async () => {
-  await using site = await folder({ "page.txt": PAGE });
-  await using server = await serve(site.path, "--host", "::1");
-  const page = request("GET /page.txt", "Connection: close");
-  assertEquals((await send(server.at, page, "::1")).body, PAGE);
-  await server.says(`http://[::1]:${server.at}/`);
-  await server.says(/^\[::1\]:\d+ GET \/page.txt 200 8 octets \d+ ms$/m);
-});
-
 Deno.test("web_server says in one line why it cannot start", async (t) => {
-  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   for (
     const [problem, ...args] of [
-      [/^AddrInUse: .* : essayez --port /, "--port", `${other.addr.port}`],
       [/^AddrNotAvailable: /, "--host", "192.0.2.1"],
-      [/^Error: .*lookup/, "--host", "nulle.part.invalid"],
-      [/^TypeError: Invalid port: NaN$/, "--port", "abc"],
-      [/^RangeError: .*: 70000$/, "--port", "70000"],
       [/^NotFound: /, "--root", "n'existe/pas"],
       [/^NotADirectory: /, "--root", "deno.json"],
       [/^\w+: /, "--root="],
       [/^\w+: /, "--host="],
-      [/^Error: argument inconnu : --prout /, "--prout"],
       [/^Error: argument inconnu : dossier /, "dossier"],
     ] as [RegExp, ...string[]][]
   ) {
