@@ -54,16 +54,18 @@ for (const { name, tcp } of keyboards) {
       async (terminal, peer) => {
         const shown = (...messages: string[]) =>
           messages.map((text) => tcp!.shows(text).trim()).join("\n");
-        const [prompt] = await terminal.shows(/.*>>$/);
+        const [, before, prompt] = await terminal.shows(/^([^]*\n)(.*>>)$/);
         const line = "é123456789".repeat(20).slice(prompt.length + 1, length);
         const rows = `${prompt} ${line}`.match(/.{1,60}/g)!.join("\n");
         await terminal.type(line);
-        await terminal.shows(`\n${rows}`);
+        await terminal.shows(before + rows);
         await peer.say("un\ndeux\n");
-        await terminal.shows(`\n${shown("un", "deux")}\n${rows}`);
+        await terminal.shows(`${before}${shown("un", "deux")}\n${rows}`);
         await terminal.press("Home");
         await peer.say("trois\n");
-        await terminal.shows(`\n${shown("un", "deux", "trois")}\n${rows}`);
+        await terminal.shows(
+          `${before}${shown("un", "deux", "trois")}\n${rows}`,
+        );
         await terminal.type("0");
         await terminal.press("Enter");
         await peer.hears(`0${line}\n`);
@@ -106,7 +108,7 @@ for (const { name, tcp } of keyboards) {
       await peer.say("Au revoir\n");
       await peer.ended();
       peer.socket.end();
-      await terminal.shows(`${tcp!.shows("Au revoir")}${last}$`);
+      await terminal.shows(`\n${tcp!.shows("Au revoir").trim()}\n${last}$`);
       assertEquals(await terminal.ended(), 0);
     },
   );

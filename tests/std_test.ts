@@ -1,13 +1,12 @@
 /** std/: each package loads, has what this project uses, and is typed. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
-import { setColorEnabled } from "@std/fmt/colors";
 import {
   serveDir,
   type ServeDirOptions,
   serveFile,
 } from "@std/http/file-server";
-import { copyOut, Program, ROOT } from "./harness.ts";
+import { ROOT } from "./harness.ts";
 
 const get = (path: string) => new Request(new URL(path, "http://localhost"));
 
@@ -52,22 +51,6 @@ Deno.test("serveDir lists a folder, finds what is in it, and no more", async () 
   await serveDir(get("/rien"), { ...options, cleanUrls: true });
 });
 
-Deno.test("the packages load with --allow-read alone, elsewhere, by a links line", async () => {
-  await using copy = await copyOut("README.md");
-  const code = `
-import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import { bold } from "jsr:@std/fmt@^1.0.0/colors";
-import { serveFile } from "jsr:@std/http@^1.0.0/file-server";
-const answer = await serveFile(new Request("http://x/"), "README.md");
-console.log(parseArgs(["--a"]).a, bold.name, (await answer.bytes()).length);`;
-  await Deno.writeTextFile(`${copy.path}/all.ts`, code);
-  const args = ["run", "--allow-read", "all.ts"];
-  await using all = new Program(Deno.execPath(), args, { cwd: copy.path });
-  const { size } = await Deno.stat(`${ROOT}README.md`);
-  const { code: exit, out, err } = await all.end();
-  assertEquals([exit, out], [0, `true bold ${size}\n`], err);
-});
-
 Deno.test("parseArgs knows which options there are, and of what type", () => {
   const unknown: string[] = [];
   const { host, help, _ } = parseArgs(["--host", "1", "a", "--nope"], {
@@ -78,8 +61,4 @@ Deno.test("parseArgs knows which options there are, and of what type", () => {
   });
   const typed: [string, boolean] = [host, help];
   assertEquals([...typed, _, unknown], ["1", false, [], ["a", "--nope"]]);
-});
-
-Deno.test("setColorEnabled is there for the scripts' terminals", () => {
-  assertEquals(setColorEnabled.length, 1);
 });

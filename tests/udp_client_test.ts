@@ -1,17 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Refusal } from "../scripts/encoding.ts";
 import { ask } from "../scripts/udp_client.ts";
-import {
-  bytes,
-  header,
-  Program,
-  python,
-  ROOT,
-  run,
-  serve,
-  start,
-  testWith,
-} from "./harness.ts";
+import { type Program, python, run, serve, testWith } from "./harness.ts";
 
 const CLIENT = "udp_client";
 const GREETING = "Bonjour, je suis le client";
@@ -96,31 +86,6 @@ for _ in range(2):
   assertMatch((await server.end()).out, /\n1\n3\n$/);
 });
 
-Deno.test("udp_client shows U+FEFF, U+FFFD and an emoji as they came", async () => {
-  await using server = peer(
-    String.raw`s.sendto("\ufeffé 😀\ufffd".encode(), client)`,
-  );
-  const { flags, path } = header(CLIENT);
-  const args = ["run", ...flags, path, "--port", `${await server.port()}`];
-  // As bytes: a decoder would take the U+FEFF that stands first for a mark.
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: ROOT,
-  }).output();
-  assertEquals(stdout, bytes("\ufeffé 😀\ufffd\n"));
-});
-
-testWith("nc", "udp_client talks to nc -u", async () => {
-  await using nc = new Program("nc", ["-nulv", "127.0.0.1", "0"], {
-    stdin: "piped",
-  });
-  const [, port] = await nc.complains(/Bound on 127\.0\.0\.1 (\d+)/);
-  await using client = start(CLIENT, ["--port", port]);
-  await nc.says(GREETING);
-  await nc.type("Bonjour de nc");
-  assertEquals((await client.end()).out, "Bonjour de nc\n");
-});
-
 testWith(
   "IPv6",
   "udp_client knows the answer however the server's address is spelt",
@@ -147,10 +112,8 @@ for (
       ["x".repeat(65508)],
       "Message too long",
     ],
-    ["a port that Deno would cut to 4464", ["--port", "70000"], "Invalid port"],
     ["port 0", ["--port", "0"], "Invalid port"],
     ["a host without a name", ["--host="], "--host est vide"],
-    ["a host that nobody knows", ["--host", "nulle-part.invalid"], "ENOTFOUND"],
   ] as const
 ) {
   Deno.test(`udp_client refuses ${name} in one line`, async () => {
@@ -167,22 +130,31 @@ Deno.test("udp_client names the permission that a host's name needs", async () =
   assertMatch(err, /^.* : ajoutez --allow-net\n$/);
 });
 
+/** Asks a peer, in this process. */
+async function askPeer(server: Program, limit?: number): Promise<string> {
+  const port = await server.port();
+  const address = { hostname: "127.0.0.1", port, transport: "udp" } as const;
+  return await ask(address, "a", limit);
+}
+
 Deno.test("ask of udp_client says that an answer came from another address", async () => {
   await using server = peer(`
 while True: other.sendto(b"faux", ("127.0.0.1", client[1]))`);
-  const port = await server.port();
-  const address = { hostname: "127.0.0.1", port, transport: "udp" } as const;
   const { message } = await assertRejects(
-    () => ask(address, "a", 200),
+    () => askPeer(server, 200),
     Deno.errors.TimedOut,
   );
-  const other = "une réponse est venue d'une autre adresse, 127.0.0.1:\\d+";
-  assertMatch(message, new RegExp(`^aucune réponse de .*:${port} ; ${other}$`));
+  assertMatch(
+    message,
+    /^aucune réponse de .* ; une réponse est venue d'une autre adresse, 127\.0\.0\.1:\d+$/,
+  );
 });
 
-Deno.test("ask of udp_client refuses an answer that is not UTF-8", async () => {
-  await using server = peer(String.raw`s.sendto(b"ab\xff", client)`);
-  const port = await server.port();
-  const address = { hostname: "127.0.0.1", port, transport: "udp" } as const;
-  await assertRejects(() => ask(address, "a"), Refusal, "pas de l'UTF-8");
+Deno.test("ask of udp_client takes an answer as it came, and refuses one that is not UTF-8", async () => {
+  await using good = peer(
+    String.raw`s.sendto("\ufeffé 😀\ufffd".encode(), client)`,
+  );
+  assertEquals(await askPeer(good), "\ufeffé 😀\ufffd");
+  await using broken = peer(String.raw`s.sendto(b"ab\xff", client)`);
+  await assertRejects(() => askPeer(broken), Refusal, "pas de l'UTF-8");
 });

@@ -1,14 +1,6 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { serve as answer } from "../scripts/udp_server.ts";
-import {
-  bytes,
-  copyOut,
-  Program,
-  python,
-  run,
-  serve,
-  testWith,
-} from "./harness.ts";
+import { bytes, printed, Program, python, serve, testWith } from "./harness.ts";
 
 const ANSWER = "Bonjour, je suis le serveur";
 const REFUSAL = "Message refusé : ce n'est pas de l'UTF-8";
@@ -61,62 +53,17 @@ testWith("nc", "udp_server answers nc -u", async () => {
   await server.says(/^Message reçu de 127\.0\.0\.1:\d+ : Bonjour\n/m);
 });
 
-testWith(
-  "python3",
-  "udp_server drops most of a burst, and answers who comes later",
-  async () => {
-    await using server = await serve("udp_server");
-    server.kill("SIGSTOP");
-    const code = `
-at = ("127.0.0.1", int(sys.argv[1]))
-burst = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for _ in range(20000): burst.sendto(b"vite", at)
-print("dit")`;
-    await using senders = python(code, server.address[1]);
-    assertEquals((await senders.end()).out, "dit\n");
-    server.kill("SIGCONT");
-    // While the buffer is full, this one is dropped as well: it asks again.
-    const { out } = await run("udp_client", ["et moi ?", ...server.address]);
-    assertEquals(out, `${ANSWER}\n`);
-    await server.says("et moi ?");
-    const heard = server.out.match(/ : vite\n/g)!.length;
-    assert(heard > 0 && heard < 10_000, `${heard}`);
-  },
-);
-
-for (const script of ["udp_server", "udp_client"]) {
-  Deno.test(`${script} without --unstable-net says in one line to add it`, async () => {
-    const files = [`scripts/${script}.ts`, "scripts/encoding.ts"];
-    await using folder = await copyOut(...files);
-    const options = { cwd: folder.path, flags: ["--allow-net"] };
-    const { code, out, err } = await run(script, [], options);
-    assertEquals([code, out], [1, ""]);
-    assertMatch(err, /^.*ajoutez --unstable-net\n$/);
-  });
-}
-
-// In this process, with what the server prints in `said`.
-
 /** Serves on some sockets while `attack` lasts, and returns what they print. */
 async function serving(
   sockets: Deno.DatagramConn[],
   attack: () => Promise<void>,
 ): Promise<string[]> {
-  const said: string[] = [];
-  const { log, error } = console;
-  console.log = console.error = (line: string) => void said.push(line);
   const stop = new AbortController();
-  const servers = sockets.map((socket) => answer(socket, stop.signal));
-  try {
-    await attack();
-  } finally {
-    stop.abort();
-    await Promise.allSettled(servers);
-    console.log = log;
-    console.error = error;
-  }
-  await Promise.all(servers);
-  return said;
+  return await printed(async () => {
+    const servers = sockets.map((socket) => answer(socket, stop.signal));
+    await attack().finally(() => stop.abort());
+    await Promise.all(servers);
+  });
 }
 
 for (
