@@ -52,10 +52,10 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
       assertEquals(task, name);
       return before.length;
     });
-  // One after the other: each further to the right. All at once: all near the left.
+  // One after the other: each further to the right. All at once: none as far as B.
   const [a, b, c] = indents(1);
   assert(a === 0 && a < b && b < c, out);
-  for (const indent of indents(5)) assert(indent < b / 2, out);
+  for (const indent of indents(5)) assert(indent < b, out);
   const [, before, after] = lines[8].match(
     /^Les trois attentes : (\d+) ms à la suite, (\d+) ms ensemble$/,
   )!;
