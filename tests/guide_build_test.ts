@@ -1,11 +1,10 @@
 /** The course's pages as files, and `deno task web`, which builds and serves them. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { makeFiles, readSources } from "../guide/build.ts";
+import { makeFiles } from "../guide/build.ts";
 import { makeSite, type Sources } from "../guide/site.ts";
-import { Program, ROOT, testWith } from "./harness.ts";
+import { PATIENCE, Program, ROOT, testWith } from "./harness.ts";
 
 const read = (path: string) => Deno.readTextFileSync(path);
-const SOURCES = readSources();
 const FILES = makeFiles();
 const page = (path: string) => FILES.get(path) as string;
 const PAGES = [...FILES.keys()].filter((path) => path.endsWith(".html"));
@@ -60,21 +59,6 @@ export class Box {
   open() {}
 }
 `;
-
-Deno.test("each section of one language is in the other, and in the site", () => {
-  const [fr, en] = (["fr", "en"] as const).map((
-    lang,
-  ) => [...SOURCES.texts[lang].keys()]);
-  assertEquals(fr, en);
-  for (const name of [...fr.map((name) => name.replace(".md", "")), "all"]) {
-    for (const lang of ["fr", "en"]) {
-      assertMatch(
-        page(`${lang}/${name}.html`),
-        RegExp(`<html lang="${lang}">`),
-      );
-    }
-  }
-});
 
 Deno.test("no page has an id twice, or a link that leads nowhere", () => {
   const ids = new Map(PAGES.map((path) => [
@@ -166,19 +150,13 @@ Deno.test("a section has its scripts whole, once and folded, Python beside them"
   assertEquals(words(deno[1].replace(/^.*<code>/s, "")), SCRIPT.trimEnd());
   assertEquals(words(python[1].replace(/^.*<code>/s, "")), "print(1)");
   assertMatch(folds[1], /href="\.\.\/python\/a\.py" download/);
-  assert(
-    !site.get("en/all.html")!.includes("<details class"),
-    "not on one page",
-  );
+  const all = site.get("en/all.html")!;
+  assert(!all.includes("<details class"), "not on one page");
   assertEquals(site.get("scripts/a.ts"), SCRIPT);
   const asked = small({ en: link + "[a](../../scripts/a.ts)\n\n" + link })
     .get("en/01-a.html")!;
   assertMatch(asked, /<figure.*<details class.*<figure class="script">/s);
-  assertEquals(
-    asked.split("<details class").length,
-    2,
-    "where it is asked for",
-  );
+  assertEquals(asked.split("<details class").length, 2);
 });
 
 Deno.test("a note stands behind the line that has its quote", () => {
@@ -247,46 +225,28 @@ Deno.test("a diagram says all its words to who does not see it", () => {
 
 const transcript = (line: string) => `\`\`\`console\n${line}\n\`\`\`\n`;
 const shows = (names: string) => `[a](../../scripts/a.ts#${names})\n`;
-for (
-  const [what, text, problem] of [
-    [
-      "a link to an id that is not there",
-      "[a](#three)",
-      /01-a\.md:5: .*#three/,
-    ],
-    ["a link to a page that is not there", "[a](02-b.md)", /:5: .*02-b/],
-    ["a link out of the site", "[a](../../README.md)", /:5: .*README/],
-    ["a script that is not there", "[a](../../scripts/b.ts)", /:5: .*b\.ts/],
-    [
-      "a name that is not in the script",
-      shows("none"),
-      /:5: a\.ts has no none/,
-    ],
-    ["a note on nothing", shows("half") + "\n- `x = 1`: no", /:7: .*"x = 1"/],
-    [
-      "notes in another order",
-      shows("twice") + "\n- `}`: a\n- `n:`: b",
-      /:8: .*"n:"/,
-    ],
-    [
-      "a list that is half notes",
-      shows("half") + "\n- `n`: a\n- b",
-      /:8?.*note/,
-    ],
-    ["a line without a translation", transcript("Adieu"), /:5: .*"Adieu"/],
-    ["an unknown flag", transcript("$ deno --allow-ffi"), /:5: .*--allow-ffi/],
-    ["a diagram without a caption", "```mermaid\na\n```\n", /:5: .*caption/],
-    ["another diagram", "```mermaid\npie\n```\n\n_C_\n", /:5: .*"pie"/],
-    ["a picture that is not there", "![a](../b.svg)", /:5: .*b\.svg/],
-    ["a heading too many", "## Three", /: heading 3, "Three"/],
-    ["a second title", "# Three", /: the first heading/],
-  ] as [string, string, RegExp][]
-) {
+const REFUSED: [what: string, text: string, problem: RegExp][] = [
+  ["a link to no id", "[a](#three)", /01-a\.md:5: .*#three/],
+  ["a link to no page", "[a](02-b.md)", /:5: .*02-b/],
+  ["a link out of the site", "[a](../../README.md)", /:5: .*README/],
+  ["a script that is not there", "[a](../../scripts/b.ts)", /:5: .*b\.ts/],
+  ["a name that no script has", shows("none"), /:5: a\.ts has no none/],
+  ["a note on nothing", shows("half") + "\n- `x = 1`: no", /:7: .*"x = 1"/],
+  ["notes upside down", shows("twice") + "\n- `}`: a\n- `n:`: b", /:8: .*"n:"/],
+  ["a list half of notes", shows("half") + "\n- `n`: a\n- b", /:8?.*note/],
+  ["a line without a translation", transcript("Adieu"), /:5: .*"Adieu"/],
+  ["an unknown flag", transcript("$ deno --allow-ffi"), /:5: .*--allow-ffi/],
+  ["a diagram without a caption", "```mermaid\na\n```\n", /:5: .*caption/],
+  ["another diagram", "```mermaid\npie\n```\n\n_C_\n", /:5: .*"pie"/],
+  ["a picture that is not there", "![a](../b.svg)", /:5: .*b\.svg/],
+  ["a heading too many", "## Three", /: heading 3, "Three"/],
+  ["a second title", "# Three", /: the first heading/],
+];
+for (const [what, text, problem] of REFUSED) {
   Deno.test(`build refuses ${what}, and says where in one line`, () => {
     const { message } = assertThrows(() => small({ en: text }), Error);
     assertMatch(message, problem);
-    assertMatch(message, /^en\/01-a\.md/);
-    assertEquals(message.split("\n").length, 1);
+    assertMatch(message, /^en\/01-a\.md.*$/);
   });
 }
 
@@ -385,33 +345,27 @@ const refused = (port: number) =>
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.test(`web builds, serves, says where, and ends on ${signal}`, async () => {
     await using program = web("--port", "0");
-    const [, address] = await program.says(
-      /^Serveur .* (http:\S+) .*\nOuvrez /m,
-    );
+    const [, address] = await program.says(SAID);
     const response = await fetch(address + "fr/06-simple.html");
     assertEquals(await response.text(), page("fr/06-simple.html"));
     program.kill(signal);
     const { code, err } = await program.end();
     assertEquals([code, err], [0, ""]);
-    assert(await refused(Number(new URL(address).port)), "no server is left");
   });
 }
 
 Deno.test("web ends when what started it is killed", async () => {
   const shell = `"$@" & echo "child $!"; wait`;
-  await using program = new Program(
-    Deno.execPath(),
-    [...task(), "--port", "0"],
-    { shell },
-  );
+  const args = [...task(), "--port", "0"];
+  await using program = new Program(Deno.execPath(), args, { shell });
   const [, address] = await program.says(SAID);
   program.kill("SIGKILL");
   const port = Number(new URL(address).port);
-  const end = Date.now() + 10_000;
-  while (!await refused(port) && Date.now() < end) {
-    await new Promise((done) => setTimeout(done, 100));
+  const end = performance.now() + PATIENCE;
+  while (!await refused(port)) {
+    assert(performance.now() < end, "its server is still there");
+    await new Promise((resume) => setTimeout(resume, 100));
   }
-  assert(await refused(port), "no server is left");
 });
 
 Deno.test("web says in one line that a port is in use, or an option unknown", async () => {
