@@ -259,17 +259,23 @@ Deno.test("build refuses a section that one language lacks", () => {
   assertEquals(message, "fr/02-b.md: not in en/");
 });
 
-/** A copy of what the pages are made of, in a folder with an awkward name. */
+/** A copy of the builder with a course of two pages, in a folder with an awkward name. */
 async function copy(): Promise<AsyncDisposable & { path: string }> {
   const temporary = await Deno.makeTempDir({ prefix: "guide-" });
   const path = `${temporary}/a #1 100%25 b`;
   Deno.mkdirSync(path);
-  for (const name of ["guide", "scripts", "std", "deno.json", "deno.lock"]) {
-    const args = ["-R", ROOT + name, path + "/"];
-    const { success } = await new Deno.Command("cp", { args }).output();
-    assert(success);
-  }
+  const parts = ["guide", "scripts", "std", "deno.json", "deno.lock"];
+  const args = ["-R", ...parts.map((part) => ROOT + part), path];
+  await new Deno.Command("cp", { args }).output();
   await Deno.remove(path + "/guide/site", { recursive: true }).catch(() => {});
+  for (const lang of ["fr", "en"]) {
+    const folder = `${path}/guide/${lang}`;
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (/^\d/.test(name)) Deno.removeSync(`${folder}/${name}`);
+    }
+    Deno.writeTextFileSync(`${folder}/00-index.md`, "# Index\n");
+    Deno.writeTextFileSync(`${folder}/01-one.md`, "# One\n");
+  }
   const remove = () => Deno.remove(temporary, { recursive: true });
   return { path, [Symbol.asyncDispose]: remove };
 }
@@ -288,41 +294,22 @@ async function build(cwd: string, ...args: string[]) {
 
 Deno.test("build writes its folder, and removes only what it made", async () => {
   await using place = await copy();
-  const site = place.path + "/guide/site";
+  const guide = place.path + "/guide", site = guide + "/site";
   const there = (name: string) => Deno.statSync(`${site}/${name}`).isFile;
   const done = [0, "Pages écrites dans guide/site\n", ""];
   Deno.mkdirSync(site);
   Deno.writeTextFileSync(site + "/mine.txt", "");
   assertEquals(await build(place.path), done);
-  assert(there("en/15-more.html") && there("python/web_server.py"));
+  assert(there("en/01-one.html") && there("python/web_server.py"));
   for (const lang of ["fr", "en"]) {
-    const [from, to] = ["14-errors", "16-errors"].map((name) =>
-      `${place.path}/guide/${lang}/${name}.md`
-    );
-    for (const { name } of Deno.readDirSync(`${place.path}/guide/${lang}`)) {
-      const path = `${place.path}/guide/${lang}/${name}`;
-      Deno.writeTextFileSync(
-        path,
-        read(path).replaceAll("14-errors", "16-errors"),
-      );
-    }
-    Deno.renameSync(from, to);
+    Deno.renameSync(`${guide}/${lang}/01-one.md`, `${guide}/${lang}/02-two.md`);
   }
   Deno.writeTextFileSync(site + "/en/mine.html", "");
   assertEquals(await build(place.path), done);
-  assert(
-    there("mine.txt") && there("en/mine.html") && there("en/16-errors.html"),
-  );
-  assertThrows(() => there("en/14-errors.html"), Deno.errors.NotFound);
+  assert(there("mine.txt") && there("en/mine.html") && there("en/02-two.html"));
+  assertThrows(() => there("en/01-one.html"), Deno.errors.NotFound);
 
-  const options = { cwd: place.path };
-  const args = [...task(), "--port", "0"];
-  await using program = new Program(Deno.execPath(), args, options);
-  const [, address] = await program.says(SAID);
-  const served = await (await fetch(address + "en/16-errors.html")).text();
-  assertEquals(served, read(site + "/en/16-errors.html"));
-
-  Deno.writeTextFileSync(place.path + "/guide/en/00-index.md", "none\n");
+  Deno.writeTextFileSync(guide + "/en/00-index.md", "none\n");
   const [code, out, err] = await build(place.path);
   assertEquals([code, out], [1, ""]);
   assertMatch(`${err}`, /^Pages non écrites : en\/00-index\.md.*\n$/);
@@ -335,19 +322,19 @@ Deno.test("build takes no argument", async () => {
   assertMatch(`${err}`, /^Pages non écrites : aucun argument.*\n$/);
 });
 
+/** Starts the task's command in such a copy. */
+const web = (cwd: string, args: string[], shell?: string) =>
+  new Program(Deno.execPath(), [...task(), ...args], { cwd, shell });
 const SAID = /^Serveur .* (http:\S+) .*\nOuvrez /m;
-const web = (...args: string[]) =>
-  new Program(Deno.execPath(), [...task(), ...args]);
-
-const refused = (port: number) =>
-  Deno.connect({ port }).then((conn) => (conn.close(), false), () => true);
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.test(`web builds, serves, says where, and ends on ${signal}`, async () => {
-    await using program = web("--port", "0");
+    await using place = await copy();
+    await using program = web(place.path, ["--port", "0"]);
     const [, address] = await program.says(SAID);
-    const response = await fetch(address + "fr/06-simple.html");
-    assertEquals(await response.text(), page("fr/06-simple.html"));
+    const response = await fetch(address + "fr/01-one.html");
+    const file = `${place.path}/guide/site/fr/01-one.html`;
+    assertEquals(await response.text(), read(file));
     program.kill(signal);
     const { code, err } = await program.end();
     assertEquals([code, err], [0, ""]);
@@ -355,25 +342,27 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 Deno.test("web ends when what started it is killed", async () => {
+  await using place = await copy();
   const shell = `"$@" & echo "child $!"; wait`;
-  const args = [...task(), "--port", "0"];
-  await using program = new Program(Deno.execPath(), args, { shell });
+  await using program = web(place.path, ["--port", "0"], shell);
   const [, address] = await program.says(SAID);
   program.kill("SIGKILL");
   const port = Number(new URL(address).port);
+  const refused = () =>
+    Deno.connect({ port }).then((conn) => conn.close(), () => true);
   const end = performance.now() + PATIENCE;
-  while (!await refused(port)) {
+  while (!await refused()) {
     assert(performance.now() < end, "its server is still there");
     await new Promise((resume) => setTimeout(resume, 100));
   }
 });
 
 Deno.test("web says in one line that a port is in use, or an option unknown", async () => {
+  await using place = await copy();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  for (
-    const args of [["--port", `${listener.addr.port}`], ["--wrong"], ["x"]]
-  ) {
-    await using program = web(...args);
+  const taken = ["--port", `${listener.addr.port}`];
+  for (const args of [taken, ["--wrong"], ["x"]]) {
+    await using program = web(place.path, args);
     const { code, out, err } = await program.end();
     assertEquals([code, out], [1, ""], args[0]);
     assertMatch(
@@ -384,8 +373,7 @@ Deno.test("web says in one line that a port is in use, or an option unknown", as
 });
 
 testWith("IPv6", "web passes on --host", async () => {
-  await using program = web("--port", "0", "--host", "::1");
+  await using place = await copy();
+  await using program = web(place.path, ["--port", "0", "--host", "::1"]);
   await program.says(/^Serveur .* http:\/\/\[::1\]:\d+\/ /m);
-  program.kill();
-  assertEquals((await program.end()).code, 0);
 });
