@@ -42,7 +42,7 @@ async function failure(folder: string, script: string): Promise<string> {
     const { success, stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["test", "--quiet", ...flags, ...sanitizers, ...filters, ...files],
       cwd: folder,
-      env: { DENO_JOBS: "6", NO_COLOR: "1" },
+      env: { DENO_JOBS: "6", NO_COLOR: "1", PATIENCE: "20000" },
       stdin: "null",
       stderr: "null",
       // A mutant may hang for ever: that is noticed too.
