@@ -7,15 +7,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { median, memoryKib } from "../../bench/measure.ts";
-import {
-  PATIENCE,
-  Peer,
-  Program,
-  python,
-  serve,
-  start,
-  testWith,
-} from "../harness.ts";
+import { Peer, Program, python, serve, testWith } from "../harness.ts";
 
 /** Milliseconds by which nobody may be delayed. */
 const DELAY = 100;
@@ -113,35 +105,3 @@ testWith(
     }
   },
 );
-
-for (const script of ["p2p_server", "p2p_client"]) {
-  Deno.test(`${script} keeps nothing for a peer that does not read: what is typed waits`, async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const address = ["--port", `${listener.addr.port}`];
-    await using program = script === "p2p_server"
-      ? await serve(script)
-      : start(script, address, { stdin: "piped" });
-    using _peer = script === "p2p_server"
-      ? await Deno.connect({ port: await program.port() })
-      : await listener.accept();
-    await program.says(/connecté|ÉTABLIE/);
-    // 200 MB, of which most never leaves this pipe.
-    const lines = "Bonjour, une ligne de texte\n".repeat(1000);
-    let typed = 0;
-    const typing = (async () => {
-      for (; typed < 7000; typed++) await program.type(lines);
-    })().catch(() => {});
-    // Until nothing has been taken for two seconds.
-    const end = performance.now() + PATIENCE;
-    for (let last = -1, still = 0; still < 8 && performance.now() < end;) {
-      await new Promise((resume) => setTimeout(resume, 250));
-      still = typed === last && typed > 0 ? still + 1 : 0;
-      last = typed;
-    }
-    assert(typed > 0 && typed < 3500, `${typed} thousand lines were taken`);
-    const mib = await memoryKib(program.pid) / 1024;
-    assert(mib < 200, `${mib} MiB`);
-    program.kill("SIGKILL");
-    await typing;
-  });
-}
