@@ -415,6 +415,7 @@ export class Peer implements AsyncDisposable {
 
   /** Sends this; resolves when the kernel has taken it, or the connection is gone. */
   async say(data: Uint8Array | string): Promise<void> {
+    this.#read(); // A reset, in answer to what is said, would destroy what has come.
     await new Promise((resolve) => this.socket.write(data, resolve));
   }
 
@@ -428,6 +429,7 @@ export class Peer implements AsyncDisposable {
 
   /** Ends this half of the stream, and returns all that came until the other ends. */
   async end(): Promise<string> {
+    this.#read();
     this.socket.end();
     return await this.ended();
   }
@@ -460,12 +462,16 @@ export class Peer implements AsyncDisposable {
     await this.#closed;
   }
 
-  async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
+  #read(): void {
     const { socket } = this;
+    for (let data = socket.read(); data; data = socket.read()) {
+      this.text += this.#decoder.decode(data, { stream: true });
+    }
+  }
+
+  async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
     const holds = () => {
-      for (let data = socket.read(); data; data = socket.read()) {
-        this.text += this.#decoder.decode(data, { stream: true });
-      }
+      this.#read();
       return condition();
     };
     if (await this.#changes.until(holds, () => this.#ended)) return;
