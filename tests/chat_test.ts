@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { receive, write } from "../scripts/encoding.ts";
 import { chat as chatOfClient } from "../scripts/p2p_client.ts";
 import { chat as chatOfServer } from "../scripts/p2p_server.ts";
+import { NOT_UTF8 } from "./any_bytes.ts";
 import { bytes, pair } from "./harness.ts";
 
 const WELCOME = ["Vous êtes connecté au serveur, envoyez vos messages"];
@@ -66,6 +67,18 @@ for (const { name, chat, peer, welcome } of SIDES) {
       await over;
       assertEquals(screen.shown, [`${peer} >> un\n${peer} >> ${fin}`]);
     }
+  });
+
+  Deno.test(`chat of ${name} tells its peer what it refuses, and loses it`, async () => {
+    using ends = await pair();
+    const screen = terminal();
+    const over = chat(ends.server, screen, NEVER)
+      .catch((error) => screen.show(`${error}`));
+    await ends.client.write(Uint8Array.of(0xff, 10));
+    assertEquals(await hears(ends.client), [...welcome, NOT_UTF8]);
+    await ends.client.closeWrite();
+    await over;
+    assertMatch(screen.shown.join(), /^(Client perdu : )?Refusal: /);
   });
 
   Deno.test(`chat of ${name} shows together what one read brings`, async () => {

@@ -1,6 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { listen, Peer, type Program, serve, start } from "./harness.ts";
+import { header, listen, Peer, type Program, serve, start } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal, COLUMNS } from "./tmux.ts";
 
@@ -12,32 +12,49 @@ const ENDS: Record<string, { last: string; interrupted: number }> = {
   multithread_client: { last: "Connexion fermée\n", interrupted: 130 },
 };
 
-/** Connections on which no write ends while the peer is silent. */
-const STUCK = `
-  const stick = (conn) => {
-    conn.write = () => conn.read(new Uint8Array(1)); // Until it is closed.
+/** JavaScript, to be preloaded, that changes each connection, which is in `conn`. */
+const changing = (code: string) => `
+  const change = (conn) => {
+    ${code}
     return conn;
   };
   const { connect, listen } = Deno;
-  Deno.connect = async (options) => stick(await connect(options));
+  Deno.connect = async (options) => change(await connect(options));
   Deno.listen = (options) => {
     const listener = listen(options), accept = listener.accept.bind(listener);
-    listener.accept = async () => stick(await accept());
+    listener.accept = async () => change(await accept());
     return listener;
   };`;
+/** No write ends while the peer is silent. */
+const STUCK = changing(
+  "conn.write = () => conn.read(new Uint8Array(1)); // Until it is closed.",
+);
+/** The line "deux" is not written until the input has ended. */
+const HELD = `import { stdin } from "node:process";
+  const ended = new Promise((resolve) => stdin.on("end", resolve));` +
+  changing(`
+    const write = conn.write.bind(conn);
+    conn.write = async (bytes) => {
+      if (new TextDecoder().decode(bytes) === "deux\\n") await ended;
+      return await write(bytes);
+    };`);
 
 /** Runs a script whose keyboard is a pipe, and connects it with a peer. */
 async function meet(
   name: string,
   play: (program: Program, peer: Peer) => Promise<void>,
+  preload = "",
 ): Promise<void> {
+  const code = `data:application/javascript,${encodeURIComponent(preload)}`;
+  const flags = [...header(name).flags, "--preload", code];
   if (name.endsWith("server")) {
-    await using program = await serve(name);
+    await using program = await serve(name, [], { flags });
     await using peer = await Peer.connect(await program.port());
     return await play(program, peer);
   }
   await using listener = await listen();
-  await using program = start(name, listener.address, { stdin: "piped" });
+  const options = { flags, stdin: "piped" } as const;
+  await using program = start(name, listener.address, options);
   await play(program, await listener.met);
 }
 
@@ -113,20 +130,22 @@ for (const { name, tcp } of keyboards) {
     },
   );
 
-  Deno.test(`${name} says what is left when its input ends, and ends`, () =>
-    meet(name, async (program, peer) => {
-      await program.type("un\ndeux");
-      await program.endInput();
-      await peer.hears("un\n");
-      await peer.say("reçu\n");
-      await peer.hears("un\ndeux\n");
-      await peer.say("reçu\n");
-      await peer.ended();
-      peer.socket.end();
-      const { code, out, err } = await program.end();
-      assertEquals([code, err], [0, ""]);
-      assert(out.endsWith(last), out);
-    }));
+  for (const lines of [["un"], ["un", "deux", "trois"]]) {
+    Deno.test(`${name} says all of ${lines}, and ends, when its input has ended`, () =>
+      meet(name, async (program, peer) => {
+        await program.type(lines.join("\n"));
+        await program.endInput();
+        for (const line of lines) {
+          await peer.hears(`${line}\n`);
+          await peer.say("reçu\n");
+        }
+        await peer.ended();
+        peer.socket.end();
+        const { code, out, err } = await program.end();
+        assertEquals([code, err], [0, ""]);
+        assert(out.endsWith(last), out);
+      }, HELD));
+  }
 
   Deno.test(`${name} leaves in its pipe what it cannot say yet`, () =>
     meet(name, async (program) => {
@@ -156,6 +175,16 @@ for (const { name, keyboard, tcp } of all("client", "tcp")) {
       const { code, out } = await client.end();
       assertEquals([code, out.slice(-last.length)], [0, last]);
     }));
+
+  Deno.test(`${name} ends when its keyboard cannot be read`, async () => {
+    await using listener = await listen();
+    const shell = 'exec "$@" 0>/dev/null'; // Which is open for writing only.
+    await using client = start(name, listener.address, { shell });
+    const server = await listener.met;
+    await server.end();
+    const { code, out, err } = await client.end();
+    assertEquals([code, err, out.slice(-last.length)], [0, "", last]);
+  });
 
   Deno.test(`${name} ends when the server leaves, however much is still to be said`, () =>
     meet(name, async (client, server) => {

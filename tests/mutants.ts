@@ -35,7 +35,8 @@ async function failure(folder: string, script: string): Promise<string> {
     ? "/(server|client)_simple/"
     : `/\\b${script}\\b/`;
   // The cheap ones first: most mutants end there.
-  for (const files of [own, kinds, ["tests/faults"]]) {
+  const rest = [["tests/faults"], ["tests/long/limits_test.ts"]];
+  for (const files of [own, kinds, ...rest]) {
     const filters = files === own ? [] : ["--filter", filter];
     const flags = ["--allow-all", "--no-check", "--parallel", "--fail-fast"];
     const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
@@ -46,7 +47,7 @@ async function failure(folder: string, script: string): Promise<string> {
       stdin: "null",
       stderr: "null",
       // A mutant may hang for ever: that is noticed too.
-      signal: AbortSignal.timeout(90_000),
+      signal: AbortSignal.timeout(300_000),
     }).output();
     if (!success) return new TextDecoder().decode(stdout) || "hangs";
   }

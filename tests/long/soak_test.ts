@@ -61,6 +61,16 @@ Deno.test("The soak's judge finds what is wrong, and nothing else", () => {
       log.push("Serveur arrêté");
       one.heard = ANSWER;
     }],
+    // And so does the end of a second, after which it closes.
+    [null, (log, one) => {
+      log.push(`Connexion fermée avec ${one.address} [Thread 1]`);
+      log.push("Serveur arrêté");
+      one.heard = ANSWER;
+    }],
+    [/c1 .* has 1 of 2 answers/, (log, one) => {
+      log.push(`Connexion fermée avec ${one.address} [Thread 1]`);
+      one.heard = ANSWER;
+    }],
     [/c1 .* heard something else/, (log, one) => {
       log.push("Serveur arrêté");
       one.heard = ANSWER + "Le serveur s'arrête\n" + ANSWER;
