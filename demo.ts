@@ -81,11 +81,11 @@ class Actor {
     }
   }
 
-  /** No step may take longer than 15 s. */
+  /** No step may take longer than a minute. */
   async #soon<T>(step: Promise<T>, problem: string): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const fail = () => reject(new Error(`${this.role} ${problem}`));
-    const timer = setTimeout(fail, 15_000);
+    const timer = setTimeout(fail, 60_000);
     return await Promise.race([step, late]).finally(() => clearTimeout(timer));
   }
 

@@ -17,8 +17,8 @@ async function copy(script: string, change: (source: string) => string) {
 
 Deno.test("the demo plays every script, with no key pressed, and ends with 0", async () => {
   await using demo = new Program(Deno.execPath(), ["task", "demo"]);
-  const { code, out } = await demo.end();
-  assertEquals(code, 0, out);
+  const { code, out, err } = await demo.end(5 * PATIENCE); // It has ten scenes.
+  assertEquals(code, 0, out + err);
   for (const script of SCRIPTS) assertStringIncludes(out, `${script}.ts`);
   assertStringIncludes(out, "client A │ Message reçu");
   assertStringIncludes(out, "client   │ Serveur >> Cinq sur cinq.");

@@ -191,8 +191,10 @@ export class Program implements AsyncDisposable {
   }
 
   /** Waits until it has ended by itself. */
-  async end(): Promise<{ code: number; out: string; err: string }> {
-    await this.until(() => this.#ended, "its end");
+  async end(
+    patience = PATIENCE,
+  ): Promise<{ code: number; out: string; err: string }> {
+    await this.until(() => this.#ended, "its end", patience);
     return await this.#done;
   }
 
