@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { bold, green, red } from "@std/fmt/colors";
+import { bold, dim, green, red } from "@std/fmt/colors";
 import { ROOT } from "./harness.ts";
 import { mutants } from "./mutants_list.ts";
 
@@ -73,11 +73,13 @@ try {
       throw new Error(`${script}: ${name}: its text is not there just once`);
     }
     await Deno.writeTextFile(path, text.replace(from, () => to));
-    const survived = !(await failure(folder, script));
+    const problem = await failure(folder, script);
     await Deno.writeTextFile(path, text);
-    if (survived) survivors++;
-    const verdict = survived ? red("SURVIVED") : green("noticed");
+    if (!problem) survivors++;
+    const verdict = problem ? green("noticed") : red("SURVIVED");
     console.log(`${verdict} ${bold(script)}: ${name}`);
+    const [, test] = problem.match(/=> (.*) \.\.\. FAILED/) ?? [];
+    if (test) console.log(dim(`        by: ${test}`));
   }
 } finally {
   await Deno.remove(folder, { recursive: true });
