@@ -150,10 +150,10 @@ for (const { name, tcp } of keyboards) {
   Deno.test(`${name} leaves in its pipe what it cannot say yet`, () =>
     meet(name, async (program, peer) => {
       let left = true;
-      const typing = program.type("Bonjour\n".repeat(300_000))
+      const typing = program.type("Bonjour\n".repeat(100_000))
         .then(() => left = false, () => {});
       // Meanwhile it could have read all of it, some 64 KiB a turn.
-      for (let turn = 0; turn < 200; turn++) {
+      for (let turn = 0; turn < 500; turn++) {
         await peer.say(`tour ${turn};\n`);
         await program.says(`tour ${turn};`);
       }
@@ -186,7 +186,8 @@ for (const { name, keyboard, tcp } of all("client", "tcp")) {
     const shell = 'exec "$@" 0>/dev/null'; // Which is open for writing only.
     await using client = start(name, listener.address, { shell });
     const server = await listener.met;
-    await server.end();
+    await server.ended();
+    server.socket.end();
     const { code, out, err } = await client.end();
     assertEquals([code, err, out.slice(-last.length)], [0, "", last]);
   });
