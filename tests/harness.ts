@@ -171,7 +171,7 @@ export class Program implements AsyncDisposable {
 
   /** The port in the first line of a server. */
   async port(): Promise<number> {
-    const [, port] = await this.says(/^.*(?:127\.0\.0\.1|\[::1\]):(\d+)/);
+    const [, port] = await this.says(/^.*(?:\d\.\d+|\[::1\]):(\d+)/);
     return Number(port);
   }
 

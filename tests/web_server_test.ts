@@ -240,6 +240,25 @@ Deno.test("web_server on loopback answers to this machine's names only", async (
   assertEquals([absolute.status, old.status], [421, 200]);
 });
 
+Deno.test("web_server answers to any name where other machines can reach it", async () => {
+  const flags = harness.header("web_server").flags;
+  // It is on loopback all the same.
+  const elsewhere = `
+    const { serve } = Deno;
+    Deno.serve = (options, handler) => {
+      const server = serve(options, handler);
+      const addr = { ...server.addr, hostname: "192.0.2.1" };
+      return { addr, finished: server.finished };
+    };`;
+  flags.push(
+    "--preload",
+    "data:text/javascript," + encodeURIComponent(elsewhere),
+  );
+  await using server = await harness.serve("web_server", [], { flags });
+  const port = Number(server.address[1]);
+  assertEquals((await ask(port, "GET /", "Host: mon-pc.local")).status, 200);
+});
+
 Deno.test("handle of web_server answers to the name that it is told, or to any", async () => {
   await using site = await folder();
   const status = async (host: string, name?: string) =>
