@@ -54,6 +54,7 @@ async function trap() {
     "racine/.well-known/.secret": SECRET,
     "racine/.well-knownx": SECRET,
     "racine/index-fifo/page.txt": "",
+    "racine/index-dossier/index.html/page.txt": "",
   });
   const root = `${site.path}/racine`;
   const links = {
@@ -137,6 +138,7 @@ const ROWS: Record<string, Row[]> = {
     ["GET /index-dehors/", 200, "an index that leads out is none", "Index of"],
     ["GET /index-point/", 200, "nor is one that is hidden", "Index of"],
     ["GET /index-fifo/", 200, "nor is a FIFO", "Index of"],
+    ["GET /index-dossier/", 200, "nor is a folder", "Index of"],
   ],
   "web_server shows nothing else": [
     ["GET /../dehors/secret.txt", 404, "dots"],
@@ -503,7 +505,7 @@ Deno.test("web_server logs each request in one line that no client can forge", a
 });
 
 Deno.test("web_server serves --root, however it is written", async () => {
-  await using site = await folder({ "la/page.txt": PAGE });
+  await using site = await folder({ "la/page.txt": PAGE, "\x1b[2J/a": "" });
   const { path } = site;
   for (const root of [`${path}/la/`, `${path}/rien/../la/.`, "/"]) {
     await using server = await serve(root);
@@ -513,6 +515,8 @@ Deno.test("web_server serves --root, however it is written", async () => {
     assertEquals((await ask(server.at, `GET ${page}`)).body, PAGE);
     assertEquals((await ask(server.at, "GET /")).status, 200);
   }
+  await using odd = await serve(`${path}/\x1b[2J`);
+  assertMatch(odd.out, / \(dossier [\w/-]+\/\[2J\)\n$/);
 });
 
 Deno.test("web_server says in one line why it cannot start", async (t) => {
