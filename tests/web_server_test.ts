@@ -421,9 +421,12 @@ async function download(port: number, path: string) {
 
 testWith(LINUX, "web_server ends a download before it stops", async () => {
   const content = random(24_000_000); // More than the system keeps for a reader.
-  await using site = await folder({ "fichier": content });
+  await using site = await folder({ "fichier": content, "page.txt": PAGE });
   await using server = await serve(site.path);
   const { conn, first } = await download(server.at, "/fichier");
+  await ask(server.at, "GET /page.txt");
+  await server.says("GET /page.txt 200");
+  assert(!server.out.includes("/fichier"), "it is logged when it is over");
   server.kill();
   const rest = await new Response(conn.readable).bytes();
   const all = await new Blob([first, rest]).bytes();
