@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ask } from "../scripts/client_simple.ts";
 import { Refusal } from "../scripts/encoding.ts";
-import { bytes, pair, rest, run } from "./harness.ts";
+import { bytes, pair, read, rest, run } from "./harness.ts";
 
 Deno.test("client_simple sends its words as one message, as they were typed", async () => {
   for (
@@ -15,9 +15,7 @@ Deno.test("client_simple sends its words as one message, as they were typed", as
     const address = ["--port", `${listener.addr.port}`];
     const ended = run("client_simple", [...address, ...words]);
     using conn = await listener.accept();
-    const buffer = new Uint8Array(100);
-    const count = await conn.read(buffer) ?? 0;
-    assertEquals(buffer.subarray(0, count), bytes(message + "\n"));
+    assertEquals(await read(conn), message + "\n");
     await conn.write(bytes("reçu\n"));
     assertEquals((await ended).code, 0);
   }

@@ -367,6 +367,13 @@ export async function pair(): Promise<
   };
 }
 
+/** What one read brings; nothing, at the end of the stream. */
+export async function read(conn: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(1000);
+  const count = await conn.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
 /** All that comes, or the name of the error that ends it. */
 export async function rest(conn: Deno.Conn): Promise<string> {
   return await new Response(conn.readable).text().catch(({ name }) => name);

@@ -1,20 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Refusal } from "../scripts/encoding.ts";
 import { converse } from "../scripts/multithread_client.ts";
-import { bytes, pair, rest } from "./harness.ts";
+import { bytes, pair, read, rest } from "./harness.ts";
 import { atTerminal } from "./tmux.ts";
 
 /** These lines, and then nothing more, for ever. */
 async function* typed(...lines: string[]) {
   yield* lines;
   await new Promise(() => {});
-}
-
-/** What `conn` brings with one read. */
-async function read(conn: Deno.Conn): Promise<string> {
-  const buffer = new Uint8Array(100);
-  const count = await conn.read(buffer) ?? 0;
-  return new TextDecoder().decode(buffer.subarray(0, count));
 }
 
 Deno.test("converse of multithread_client says a line once the one before is answered", async () => {

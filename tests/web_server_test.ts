@@ -2,7 +2,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { handle, serve as serveFolder } from "../scripts/web_server.ts";
 import * as harness from "./harness.ts";
-import { bytes, LINUX, Program, python, run, testWith } from "./harness.ts";
+import {
+  bytes,
+  LINUX,
+  Peer,
+  Program,
+  python,
+  run,
+  testWith,
+} from "./harness.ts";
 
 /** What is in every file that no client may see. */
 const SECRET = "TRES-SECRET";
@@ -86,18 +94,11 @@ async function trap() {
   return { ...site, root, fifos };
 }
 
-/** Sends bytes, and reads to the end of the stream or to its reset, as latin1. */
-async function send(port: number, data: string | Uint8Array, ip = "127.0.0.1") {
-  using conn = await Deno.connect({ port, hostname: ip });
-  const late = setTimeout(() => conn[Symbol.dispose](), harness.PATIENCE);
-  const decoder = new TextDecoder("latin1");
-  let raw = "";
-  try {
-    let rest = typeof data === "string" ? bytes(data) : data;
-    while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
-    for await (const part of conn.readable) raw += decoder.decode(part);
-  } catch { /* A reset: the server need not read all of what it refuses. */ }
-  clearTimeout(late);
+/** Sends bytes, and reads to the end of the stream or to its reset. */
+async function send(port: number, data: string) {
+  await using peer = await Peer.connect(port);
+  await peer.say(data);
+  const raw = await peer.ended();
   const end = raw.indexOf("\r\n\r\n");
   // NaN if the connection was closed without an answer.
   const status = Number(raw.match(/^HTTP\/1\.[01] (\d{3}) /)?.[1]);
@@ -353,17 +354,12 @@ testWith(LINUX, "web_server outlives the want of descriptors", async () => {
   await using server = await serve(site.path);
   // A client whose connection is there before they run out.
   const port = server.at;
-  using early = await Deno.connect({ hostname: "127.0.0.1", port });
+  await using early = await Peer.connect(port);
   const answer = async (end: string) => {
-    await early.write(bytes(request("GET /page.txt")));
-    const buffer = new Uint8Array(4096);
-    let heard = "";
-    while (!heard.endsWith(end)) {
-      const count = await early.read(buffer);
-      assert(count !== null, heard);
-      heard += new TextDecoder().decode(buffer.subarray(0, count));
-    }
-    return heard;
+    early.text = "";
+    await early.say(request("GET /page.txt"));
+    await early.hears(RegExp(`${end}$`));
+    return early.text;
   };
   assertMatch(await answer(PAGE), /^HTTP\/1.1 200 /);
   // The first client that cannot be accepted ends the listener.
@@ -400,13 +396,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test({ name, ignore: !POSIX }, async () => {
     await using site = await folder({ "page.txt": PAGE });
     await using server = await serve(site.path);
-    const at = { hostname: "127.0.0.1", port: server.at };
-    using _silent = await Deno.connect(at);
-    using half = await Deno.connect(at);
-    await half.write(bytes("GET /page.txt HT"));
-    using idle = await Deno.connect(at);
-    await idle.write(bytes(request("GET /page.txt")));
-    await idle.read(new Uint8Array(4096));
+    await using _silent = await Peer.connect(server.at);
+    await using half = await Peer.connect(server.at);
+    await half.say("GET /page.txt HT");
+    await using idle = await Peer.connect(server.at);
+    await idle.say(request("GET /page.txt"));
+    await idle.hears(PAGE);
     await stops(server, signal);
   });
 }
