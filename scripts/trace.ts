@@ -1,189 +1,119 @@
+// deno-lint-ignore-file no-explicit-any
 /**
  * Shows what a program does with its sockets: each call, once it has returned.
  *
- * Preloaded, it puts itself before Deno's functions; the program does what it did. A
- * line on stderr has the milliseconds since the start, the connection's number, which
- * in a worker follows the worker's, and the call. Packets it does not see, nor what
- * Deno.serve, fetch and node:net do inside Deno.
+ * Preloaded, it puts itself before Deno's functions, which do what they did. A line on
+ * stderr has the milliseconds since the start, the connection (in a worker, after the
+ * worker's number) and the call. Streams, Deno.serve, fetch and node:net go past it.
  *
  * @run deno run --allow-net --preload scripts/trace.ts scripts/server_simple.ts
  */
 
-// deno-lint-ignore no-explicit-any
-type Any = any; // The functions that are watched have many types.
-
-/** Watches this thread. The program began at `start`, in milliseconds since 1970. */
-export function trace(start = performance.timeOrigin, thread = ""): void {
-  const { stderr } = Deno, known = new Set([Object.prototype]);
-  const numbers = new WeakMap<object, string>();
+/** Watches this thread; the program has started at `start` (ms since 1970). */
+export function trace(start: number, thread = ""): void {
+  const { error: log } = console; // The program may put another one there.
+  const numbers = new WeakMap<object, string>(), seen = new WeakSet<object>();
   let sockets = 0, workers = 0;
 
-  function watch(holder: Any, ...names: PropertyKey[]): void {
-    for (const name of names.filter((name) => Object.hasOwn(holder, name))) {
-      const apply = (target: Any, socket: Any, args: Any[]) => {
-        // The buffer of a write may change before the write has returned.
-        const before = name === "read" ? args : args.map(beginning);
-        const succeed = (result: Any) => {
-          meet(result);
-          print([result, socket], () => success(name, args, before, result));
-          return result;
-        };
-        const fail = (error: Any) => {
-          print([socket], () => failure(name, args, error));
-          throw error;
-        };
+  function watch(holder: any, key: PropertyKey): void {
+    if (!Object.hasOwn(holder, key)) return;
+    const name = key === Symbol.dispose ? "close" : String(key);
+    const apply = (target: any, socket: any, args: any[]) => {
+      // A copy: while it waits, the program may write into its buffer.
+      const sent = /^(write|send)$/.test(name) && args[0]?.slice?.(0, 161);
+      const print = (result: any, problem = "") => {
         try {
-          const result = Reflect.apply(target, socket, args);
-          if (result instanceof Promise) return result.then(succeed, fail);
-          return succeed(result);
-        } catch (error) {
-          fail(error);
-        }
+          if (result?.close) meet(result);
+          const number = numbers.get(result) ?? numbers.get(socket) ?? "";
+          const ms = performance.timeOrigin + performance.now() - start;
+          const time = `${ms.toFixed(1).padStart(8)}  ${number.padEnd(5)}`;
+          const call = words(name, args, sent, result) + problem;
+          log("%c%s%c  %s", "color: gray", time, "", call);
+        } catch { /* The line is lost; the program does not notice. */ }
+        return result;
       };
-      holder[name] = new Proxy(holder[name], { apply });
-    }
+      const fail = (error: any) => {
+        if (key === Symbol.dispose) return; // It may be called twice.
+        const { name, code = name } = Object(error);
+        print(undefined, ` → ${name === "Error" ? code : name}`);
+        throw error;
+      };
+      try {
+        const done = Reflect.apply(target, socket, args);
+        return done instanceof Promise ? done.then(print, fail) : print(done);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    holder[key] = new Proxy(holder[name], { apply });
   }
 
   /** Numbers a new socket, and watches the methods that all of its kind share. */
-  function meet(socket: Any): void {
-    if (!socket?.close) return;
+  function meet(socket: any): void {
     if (!socket.accept) numbers.set(socket, `#${thread}${++sockets}`);
-    let kind = Object.getPrototypeOf(socket);
-    while (!known.has(kind)) {
-      known.add(kind);
-      watch(
-        kind,
-        "accept",
-        "read",
-        "write",
-        "closeWrite",
-        "send",
-        "receive",
-        "close",
-      );
-      kind = Object.getPrototypeOf(kind);
+    const keys = "accept read write closeWrite send receive close".split(" ");
+    for (let kind = socket; kind; kind = Object.getPrototypeOf(kind)) {
+      if (seen.has(kind)) return;
+      seen.add(kind);
+      for (const key of [Symbol.dispose, ...keys]) watch(kind, key);
     }
   }
 
-  function print(sockets: Any[], call: () => string): void {
-    try {
-      const number = sockets.map((socket) => numbers.get(socket)).find(Boolean);
-      const ms = performance.timeOrigin + performance.now() - start;
-      const line = [
-        ms.toFixed(1).padStart(8),
-        (number ?? "").padEnd(5),
-        call(),
-      ];
-      stderr.writeSync(new TextEncoder().encode(line.join("  ") + "\n"));
-    } catch { /* The line is lost; the program does not notice. */ }
-  }
-
-  watch(Deno, "listen", "connect", "listenDatagram");
+  for (const name of ["listen", "connect", "listenDatagram"]) watch(Deno, name);
   globalThis.Worker = new Proxy(Worker, {
-    construct(target, [specifier, options], newTarget) {
-      const base = globalThis.location?.href;
-      if (URL.canParse(specifier, base)) {
-        workers++;
-        const parts = [
-          trace,
-          success,
-          failure,
-          beginning,
-          quote,
-          escape,
-          address,
-        ];
-        const code = `${
-          parts.join("\n")
-        }\ntrace(${start}, "${thread}${workers}.")`;
-        const module = (code: string) =>
-          `data:text/javascript,${encodeURIComponent(code)}`;
-        specifier = module(
-          `import "${module(code)}"; import "${new URL(specifier, base)}";`,
-        );
+    construct(target, [module, ...rest], newTarget) {
+      const url = URL.parse(module, globalThis.location?.href);
+      if (url) {
+        // A worker preloads nothing. It imports these functions, then its own module.
+        const code = `${[trace, words, at, quote, visible].join("\n")}
+          Object.defineProperty(globalThis, "location", { value: new URL("${url}") });
+          trace(${start}, "${thread}${++workers}.");`;
+        const blob = (text: string) =>
+          URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+        module = blob(`import "${blob(code)}"; import "${url}";`);
       }
-      return Reflect.construct(target, [specifier, options], newTarget);
+      return Reflect.construct(target, [module, ...rest], newTarget);
     },
   });
 }
 
-function success(
-  name: PropertyKey,
-  [data, to]: Any[],
-  [kept]: Any[],
-  result: Any,
-): string {
-  switch (name) {
-    case "read":
-      if (result === null) return "read → null";
-      return `read → ${result} ${quote(data.subarray(0, result))}`;
-    case "write":
-      return `write ${data.length} → ${result} ${
-        quote(kept.subarray(0, result))
-      }`;
-    case "send":
-      return `send ${data.length} → ${result} ${address(to)} ${quote(kept)}`;
-    case "receive":
-      return `receive → ${result[0].length} ${address(result[1])} ${
-        quote(result[0])
-      }`;
-    case "closeWrite":
-    case "close":
-      return name;
-    default: // A listener, a connection or a datagram socket.
-      return `${String(name)} ${address(result.addr ?? result.remoteAddr)}`;
+/** A call and what has come of it; `sent` is the beginning of what it had to send. */
+function words(name: string, args: any[], sent: any, result: any): string {
+  if (name === "receive" && result) {
+    return `receive → ${result[0].length}${at(result[1])} ${quote(result[0])}`;
   }
+  const call = sent ? `${name} ${args[0].length}` : name;
+  if (result === null && name === "read") return "read → null";
+  if (typeof result === "number") {
+    const bytes = (sent || args[0]).subarray(0, result);
+    return `${call} → ${result}${at(args[1])} ${quote(bytes)}`;
+  }
+  return call + at(result?.addr ?? result?.remoteAddr ?? args[0]);
 }
 
-function failure(call: PropertyKey, [first]: Any[], error: Any): string {
-  const { name, code } = error;
-  let asked = "";
-  if (first?.length && call !== "read") asked = ` ${first.length}`;
-  if (first?.port) asked = ` ${address(first)}`;
-  return `${String(call)}${asked} → ${name === "Error" ? code ?? name : name}`;
+function at({ hostname = "", port, path }: any = {}): string {
+  if (path) return ` ${path}`;
+  if (port === undefined) return "";
+  return ` ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-function beginning(argument: Any): Any {
-  return argument instanceof Uint8Array ? argument.slice(0, 161) : argument;
-}
-
-/** At most 40 characters; what is not to be seen, or is no UTF-8, is escaped. */
+/** The first 40 characters; what is not UTF-8, or commands a terminal, is escaped. */
 function quote(bytes: Uint8Array): string {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let text = "", at = 0;
-  for (let count = 0; count < 40 && at < bytes.length; count++) {
-    let shown = `\\x${bytes[at].toString(16).padStart(2, "0")}`, size = 1;
-    for (const length of [4, 3, 2, 1]) {
-      try {
-        const [character] = decoder.decode(bytes.subarray(at, at + length));
-        shown = escape(character);
-        size = new TextEncoder().encode(character).length;
-        break;
-      } catch { /* These bytes are no whole characters. */ }
-    }
-    text += shown;
-    at += size;
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let text = "", start = 0;
+  for (let count = 0; count < 40 && start < bytes.length; count++) {
+    const [character] = decoder.decode(bytes.subarray(start, start + 4));
+    const broken = character === "\uFFFD"; // The decoder's, where it is not UTF-8.
+    text += broken ? `\\x${bytes[start].toString(16)}` : visible(character);
+    start += broken ? 1 : new TextEncoder().encode(character).length;
   }
-  return `"${text}"${at < bytes.length ? "…" : ""}`;
+  return `"${text}"${start < bytes.length ? "…" : ""}`;
 }
 
-function escape(character: string): string {
-  const code = character.codePointAt(0)!.toString(16);
-  const names: Record<string, string> = {
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-  };
-  if (character in names) return names[character];
-  if (/["\\]/.test(character)) return `\\${character}`;
-  if (!/[\p{C}\p{Zl}\p{Zp}]/u.test(character)) return character;
-  if (code.length <= 2) return `\\x${code.padStart(2, "0")}`;
-  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+function visible(character: string): string {
+  const code = character.charCodeAt(0).toString(16).padStart(4, "0");
+  const json = JSON.stringify(character).slice(1, -1).replace("\\u00", "\\x");
+  return json.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u, `\\u${code}`);
 }
 
-function address({ hostname = "0.0.0.0", port, path }: Any): string {
-  if (path) return path;
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-}
-
-trace();
+trace(performance.timeOrigin);
