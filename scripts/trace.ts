@@ -26,7 +26,7 @@ export function trace(start: number, thread = ""): void {
           if (result?.close) meet(result);
           const number = numbers.get(result) ?? numbers.get(socket) ?? "";
           const ms = performance.timeOrigin + performance.now() - start;
-          const time = `${ms.toFixed(1).padStart(8)}  ${number.padEnd(5)}`;
+          const time = `${ms.toFixed(1).padStart(8)} ms  ${number.padEnd(5)}`;
           const call = words(name, args, sent, result) + problem;
           log("%c%s%c  %s", "color: gray", time, "", call);
         } catch { /* The line is lost; the program does not notice. */ }
