@@ -63,11 +63,8 @@ export async function relay(
     let left = end ? faults[end]! : Infinity;
     // The end of this loop is not that of the connection, which may stall.
     for await (const chunk of from.iterator({ destroyOnReturn: false })) {
-      let bytes: Buffer = chunk;
-      if (glue > 0) {
-        await pause(glue, undefined, { signal: stop });
-        bytes = Buffer.concat([chunk, from.read() ?? Buffer.alloc(0)]);
-      }
+      if (glue > 0) await pause(glue, undefined, { signal: stop });
+      let bytes = Buffer.concat([chunk, from.read() ?? Buffer.alloc(0)]);
       while (bytes.length > 0 && left > 0) {
         if (late > 0) await pause(late, undefined, { signal: stop });
         const piece = bytes.subarray(0, Math.min(slice, left));
@@ -135,16 +132,18 @@ async function main(): Promise<void> {
   const probe = Deno.listen({ hostname: host, port: Number(port) });
   probe.close();
   let clients = 0;
-  const options = { allowHalfOpen: true, pauseOnConnect: true };
-  const listener = net.createServer(options, (client) => {
+  const listener = net.createServer({ allowHalfOpen: true }, (client) => {
     const number = `#${++clients}`.padEnd(5);
     relay(client, target, faults, (way, what) => {
       const time = performance.now().toFixed(1).padStart(8);
+      const hint = what.startsWith("connect ") ? " : lancez le serveur" : "";
       try {
-        console.log(`${time} ms  ${number}  ${way} ${what}`);
+        console.log(`${time} ms  ${number}  ${way} ${what}${hint}`);
       } catch { /* On a full disk, the line is lost. */ }
     });
   });
+  // Each takes two descriptors. Once none is free, node:net accepts nobody ever again.
+  listener.maxConnections = 100;
   const { addr: at } = probe;
   await once(listener.listen(at.port, at.hostname), "listening");
   const ip = at.hostname.includes(":") ? `[${at.hostname}]` : at.hostname;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { copyOut, PATIENCE, Program, ROOT, SCRIPTS } from "./harness.ts";
+import { scripts } from "./scripts.ts";
 
 /** A copy of the demo and the scripts, one of them with another text. */
 async function copy(script: string, change: (source: string) => string) {
@@ -19,7 +20,10 @@ Deno.test("the demo plays every script, with no key pressed, and ends with 0", a
   await using demo = new Program(Deno.execPath(), ["task", "demo"]);
   const { code, out, err } = await demo.end(5 * PATIENCE); // It has ten scenes.
   assertEquals(code, 0, out + err);
-  for (const script of SCRIPTS) assertStringIncludes(out, `${script}.ts`);
+  for (const script of SCRIPTS) {
+    if (scripts[script].except?.["a scene in the demo"]) continue;
+    assertStringIncludes(out, `${script}.ts`);
+  }
   assertStringIncludes(out, "client A │ Message reçu");
   assertStringIncludes(out, "client   │ Serveur >> Cinq sur cinq.");
   assertStringIncludes(out, "serveur  │ Client >> tu me reçois ?");

@@ -44,6 +44,22 @@ function assertLine(err: string, ...words: string[]): void {
 }
 
 for (const [name, script] of Object.entries(scripts)) {
+  Deno.test(`${name} imports @std in deno.json's words, and encoding.ts at most`, () => {
+    const { imports } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
+    const all = [...source(name).matchAll(/ from "(.*)";$/gm)].map(([, from]) =>
+      from
+    );
+    assertEquals(new Set(all).size, all.length, "one import of each module");
+    for (const from of all) {
+      const std = from.match(/^(jsr:(@std\/\w+)@[^/]+)\//);
+      if (std) assertEquals(std[1], imports[std[2]]);
+      else assert(/^node:|^\.\/encoding\.ts$/.test(from), from);
+    }
+  });
+
+  // What is preloaded has no command of its own; trace_test.ts runs the one it has.
+  if (script.kind === "preload") continue;
+
   const port = { server: ["--port", "0"], client: ["--port", "1"], demo: [] };
 
   Deno.test(`${name} begins with its documentation, and with one command to run it`, () => {
@@ -60,19 +76,6 @@ for (const [name, script] of Object.entries(scripts)) {
     assertEquals(text.match(/@run |--allow-(?!net\b|read\b)/g)?.length, 1);
     const { mode } = Deno.statSync(ROOT + path);
     assert(mode === null || mode & 0o111, "it can be run by its shebang");
-  });
-
-  Deno.test(`${name} imports @std in deno.json's words, and encoding.ts at most`, () => {
-    const { imports } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
-    const all = [...source(name).matchAll(/ from "(.*)";$/gm)].map(([, from]) =>
-      from
-    );
-    assertEquals(new Set(all).size, all.length, "one import of each module");
-    for (const from of all) {
-      const std = from.match(/^(jsr:(@std\/\w+)@[^/]+)\//);
-      if (std) assertEquals(std[1], imports[std[2]]);
-      else assert(/^node:|^\.\/encoding\.ts$/.test(from), from);
-    }
   });
 
   Deno.test(`${name} looks at the date to show it, and never to wait`, () => {

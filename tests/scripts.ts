@@ -9,7 +9,8 @@
 /** A promise that a script may be excused from, with a reason. */
 export type Promised =
   | "--unstable-net"
-  | "others are served beside a client";
+  | "others are served beside a client"
+  | "a scene in the demo";
 
 /** A peer from the course, in Python, in tests/peers/: a script talks to it with `--raw`. */
 export interface CoursePeer {
@@ -27,7 +28,7 @@ export interface CoursePeer {
 
 /** What is the same for every script. */
 interface Common {
-  transport: "tcp" | "udp" | "http" | "none";
+  transport: "tcp" | "udp" | "http" | "relay" | "none";
   /** Lines, at most, of the whole file. */
   lines: number;
   /** Permissions and the like, in the order of its header. */
@@ -44,7 +45,7 @@ interface Common {
 /** A script that listens. */
 export interface Server extends Common {
   kind: "server";
-  transport: "tcp" | "udp" | "http";
+  transport: "tcp" | "udp" | "http" | "relay";
   tcp?: {
     /** Logged when it has accepted a client. */
     accepted: RegExp;
@@ -91,13 +92,20 @@ export interface Demo extends Common {
   transport: "none";
 }
 
-export type Script = Server | Client | Demo;
+/** What is preloaded, with the script in its header's command. */
+export interface Preload extends Common {
+  kind: "preload";
+  transport: "none";
+}
+
+export type Script = Server | Client | Demo | Preload;
 
 const HELLO = "Bonjour, je suis le serveur";
 const WELCOME = "Vous êtes connecté au serveur, envoyez vos messages";
 const NET = ["--allow-net"];
 const UDP = ["--unstable-net", "--allow-net"];
 const READY = /^Serveur prêt, en attente de requêtes sur /;
+const TOOL = { "a scene in the demo": "it is for all sections, and none" };
 const COURSE_SERVER: CoursePeer = {
   file: "server_simple.py",
   args: ["0"],
@@ -300,6 +308,22 @@ export const scripts: Record<string, Script> = {
         scriptShows: /\n(Message recu\n){2}Connexion fermée\n$/,
       },
     },
+  },
+  trace: {
+    kind: "preload",
+    transport: "none",
+    lines: 120,
+    flags: [...NET, "--preload", "scripts/trace.ts"],
+    first: READY,
+    except: TOOL,
+  },
+  relay: {
+    kind: "server",
+    transport: "relay",
+    lines: 160,
+    flags: NET,
+    first: /^Relais vers 127\.0\.0\.1:50000, en attente de clients sur /,
+    except: TOOL,
   },
 };
 

@@ -1,41 +1,17 @@
 /**
- * Faults on the way: a relay in user space, between a client and a server.
- *
- * All that is left to chance is drawn from a seed, by the count of the pieces that
- * pass and never by the clock: the same seed gives the same faults.
+ * Faults on the way, between a client and a server: scripts/relay.ts for what TCP
+ * carries, and a relay for datagrams. All that is left to chance here is drawn from
+ * a seed, by the count of the datagrams and never by the clock.
  * `FAULT_SEED=123 deno task test` changes it.
  *
  * @module
  */
+import { once } from "node:events";
 import net from "node:net";
+import { type Faults, relay, type Way } from "../../scripts/relay.ts";
 
 /** What the tests draw from: FAULT_SEED, or 1. */
 export const SEED = Number(Deno.env.get("FAULT_SEED") ?? 1) >>> 0;
-
-/** From the client to the server is up. */
-export type Way = "up" | "down";
-
-/** Where on its way something happens: when so many bytes have passed. */
-export interface Point {
-  way: Way;
-  after: number;
-}
-
-/** What a {@linkcode TcpRelay} does to each connection. */
-export interface TcpFaults {
-  /** The most milliseconds that a piece waits. */
-  delay?: number;
-  /** The most bytes of a piece. */
-  slice?: number;
-  /** Milliseconds for which all that comes is kept, to go on as one piece. */
-  glue?: number;
-  /** The end of one half of the stream; what comes after it is lost. */
-  halfClose?: Point;
-  /** A reset, of both connections. */
-  reset?: Point;
-  /** From here on, nothing passes; both connections stay open. */
-  stall?: Point;
-}
 
 /** What a {@linkcode UdpRelay} does, each with a probability from 0 to 1. */
 export interface UdpFaults {
@@ -69,123 +45,53 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-/** A proxy between clients and the server at `target`, on a free port of its own. */
+/** scripts/relay.ts, in front of the server at `target`, on a free port of its own. */
 export class TcpRelay implements AsyncDisposable {
   /** Where clients connect to. */
   port = 0;
   /** How many bytes went on at a time. */
-  readonly pieces: Record<Way, number[]> = { up: [], down: [] };
-  /** Resolves when the fault that has a place on the way has happened. */
-  readonly struck: Promise<void>;
-  #strike: () => void;
+  readonly pieces: Record<Way, number[]> = { "→": [], "←": [] };
   #stop = new AbortController();
-  #sockets = new Set<net.Socket>();
-  #listener = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  #relays: Promise<void>[] = [];
+  #listener: net.Server;
+  #end = Promise.withResolvers<string>();
 
-  private constructor(
-    readonly target: number,
-    readonly faults: TcpFaults,
-    readonly seed: number,
-  ) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    [this.struck, this.#strike] = [promise, resolve];
-    this.#listener.on("connection", (client) => this.#connect(client));
+  private constructor(target: number, faults: Faults) {
+    const to = { host: "127.0.0.1", port: target };
+    const show = (way: Way, what: string, size?: number) => {
+      if (size) this.pieces[way].push(size);
+      else this.#end.resolve(`${way} ${what}`);
+    };
+    this.#listener = net.createServer({ allowHalfOpen: true }, (client) => {
+      this.#relays.push(relay(client, to, faults, show, this.#stop.signal));
+    });
   }
 
   /** Starts one. */
-  static async start(
-    target: number,
-    faults: TcpFaults = {},
-    seed = SEED,
-  ): Promise<TcpRelay> {
-    const relay = new TcpRelay(target, faults, seed);
-    await new Promise<void>((ready) =>
-      relay.#listener.listen(0, "127.0.0.1", ready)
-    );
+  static async start(target: number, faults: Faults = {}): Promise<TcpRelay> {
+    const relay = new TcpRelay(target, faults);
+    await once(relay.#listener.listen(0, "127.0.0.1"), "listening");
     relay.port = (relay.#listener.address() as net.AddressInfo).port;
     return relay;
+  }
+
+  /** The first end of a way, and which. */
+  get end(): Promise<string> {
+    return this.#end.promise;
   }
 
   /** Cuts off whoever is still connected, and stops. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    const closed = [...this.#sockets].map((socket) =>
-      new Promise((resolve) => socket.on("close", resolve).destroy())
-    );
-    closed.push(new Promise((resolve) => this.#listener.close(resolve)));
-    await Promise.all(closed);
-  }
-
-  #connect(client: net.Socket): void {
-    const address = { port: this.target, host: "127.0.0.1" };
-    const server = net.connect({ ...address, allowHalfOpen: true });
-    for (const [one, other] of [[client, server], [server, client]]) {
-      this.#sockets.add(one);
-      one.setNoDelay(true);
-      // One that is refused or reset: so is the other. "close" follows.
-      one.on("error", () => other.resetAndDestroy());
-      one.on("close", () => this.#sockets.delete(one));
-    }
-    server.on("connect", () => {
-      this.#pump(client, server, "up", random(this.seed));
-      this.#pump(server, client, "down", random(this.seed + 1));
-    });
-  }
-
-  /** Passes on what comes from one side, and its end. */
-  async #pump(
-    from: net.Socket,
-    to: net.Socket,
-    way: Way,
-    next: () => number,
-  ): Promise<void> {
-    const { delay = 0, slice = Infinity, glue = 0 } = this.faults;
-    const { halfClose, reset, stall } = this.faults;
-    const point = [halfClose, reset, stall].find((point) => point?.way === way);
-    const stop = this.#stop.signal;
-    let left = point ? point.after : Infinity;
-    try {
-      // Without an end of its own: a stall, too, keeps the connection open.
-      const incoming = from.iterator({ destroyOnReturn: false });
-      while (left > 0) {
-        const { value, done } = await incoming.next();
-        if (done) return void to.end();
-        let bytes: Uint8Array = value;
-        if (glue > 0) {
-          await pause(glue, stop);
-          const more: Uint8Array | null = from.read();
-          if (more) bytes = Uint8Array.of(...bytes, ...more);
-        }
-        while (bytes.length > 0 && left > 0) {
-          const most = Math.min(left, slice, bytes.length);
-          const size = slice === Infinity
-            ? most
-            : 1 + Math.floor(next() * most);
-          await pause(delay * next(), stop);
-          if (stop.aborted || to.destroyed) return;
-          await new Promise((sent) => to.write(bytes.subarray(0, size), sent));
-          this.pieces[way].push(size);
-          bytes = bytes.subarray(size);
-          left -= size;
-        }
-      }
-    } catch {
-      return; // A reset, or the end of the relay.
-    }
-    if (point === halfClose) to.end();
-    if (point === reset) {
-      from.resetAndDestroy();
-      to.resetAndDestroy();
-    }
-    this.#strike();
-    if (point === halfClose) from.resume(); // What comes now is lost.
+    const closed = new Promise((resolve) => this.#listener.close(resolve));
+    await Promise.all([closed, ...this.#relays]);
   }
 }
 
 /** A proxy for datagrams; each client is seen by the server as a port of its own. */
 export class UdpRelay implements Disposable {
   /** How often each datagram went on, in order, by way. */
-  readonly copies: Record<Way, number[]> = { up: [], down: [] };
+  readonly copies: Record<"up" | "down", number[]> = { up: [], down: [] };
   #stop = new AbortController();
   #front = open();
   #backs = new Map<number, Deno.DatagramConn>();
@@ -233,7 +139,7 @@ export class UdpRelay implements Disposable {
     bytes: Uint8Array,
     socket: Deno.DatagramConn,
     to: Deno.NetAddr,
-    way: Way,
+    way: "up" | "down",
     next: () => number,
   ): Promise<void> {
     const { drop = 0, duplicate = 0, delay = 0 } = this.faults;

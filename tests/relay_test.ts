@@ -1,0 +1,230 @@
+/** What relay does to the bytes on their way, what it shows, and what it survives. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Faults } from "../scripts/relay.ts";
+import { TcpRelay } from "./faults/relay.ts";
+import {
+  bytes,
+  exchange,
+  header,
+  hold,
+  LINUX,
+  Peer,
+  rest,
+  run,
+  serve,
+  testWith,
+} from "./harness.ts";
+
+const LOCAL = { hostname: "127.0.0.1", port: 0 };
+const TEXT = "Voila ce qui passe.";
+
+/** A connection through a relay: what the client and what the server holds. */
+async function through(faults: Faults) {
+  await using stack = new AsyncDisposableStack();
+  const listener = stack.use(Deno.listen(LOCAL));
+  const relay = stack.use(await TcpRelay.start(listener.addr.port, faults));
+  const client = stack.use(await Peer.connect(relay.port));
+  const server = stack.use(await listener.accept());
+  const all = stack.move();
+  return {
+    relay,
+    client,
+    server,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+/** What one read brings. */
+async function read(conn: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(1000);
+  const count = await conn.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
+Deno.test("relay without faults passes both ways, and the end of each half", async () => {
+  await using way = await through({});
+  const answered = way.client.say(TEXT).then(() => way.client.end());
+  assertEquals(await read(way.server), TEXT);
+  assertEquals(await read(way.server), "");
+  assertEquals(await way.relay.end, "→ fin");
+  await way.server.write(bytes("la réponse"));
+  await way.server.closeWrite();
+  assertEquals(await answered, "la réponse");
+});
+
+Deno.test("relay passes a million bytes unchanged, in pieces as long as they may be", async () => {
+  await using way = await through({ slice: 999 });
+  const sent = new Uint8Array(1e6).map((_, i) => i * 7);
+  way.client.say(sent).then(() => way.client.socket.end());
+  const got = await new Response(way.server.readable).bytes();
+  assertEquals(got.length, sent.length);
+  assert(got.every((byte, i) => byte === sent[i]));
+  assertEquals(Math.max(...way.relay.pieces["→"]), 999);
+});
+
+Deno.test("relay keeps each piece as long as it is told to, in order", async () => {
+  await using way = await through({ slice: 4, late: 30 });
+  const begin = performance.now();
+  way.client.say(TEXT).then(() => way.client.socket.end());
+  assertEquals(await rest(way.server), TEXT);
+  assertEquals(way.relay.pieces["→"], [4, 4, 4, 4, 3]);
+  assert(performance.now() - begin > 145, "five times 30 ms");
+});
+
+Deno.test("relay glues what comes in several writes", async () => {
+  await using way = await through({ glue: 200 });
+  for (const word of ["un\n", "deux\n", "trois\n"]) await way.client.say(word);
+  assertEquals(await read(way.server), "un\ndeux\ntrois\n");
+});
+
+Deno.test("relay half-closes after so many bytes, and the other half goes on", async () => {
+  await using way = await through({ "half-close-after": 5 });
+  await way.client.say(TEXT);
+  assertEquals([await read(way.server), await read(way.server)], ["Voila", ""]);
+  // More than all the buffers on the way hold: what comes too late is lost.
+  await way.client.say(new Uint8Array(2e7));
+  await way.server.write(bytes("entendu"));
+  await way.client.hears("entendu");
+});
+
+Deno.test("relay resets both sides after so many bytes", async () => {
+  await using way = await through({ "reset-after": 4, way: "←" });
+  await way.server.write(bytes(TEXT));
+  assertEquals(await way.relay.end, "← reset");
+  assertEquals(way.relay.pieces["←"], [4]);
+  await way.client.ended();
+  assertEquals(await rest(way.server), "ConnectionReset");
+});
+
+Deno.test("relay passes a reset on", async () => {
+  await using way = await through({});
+  await way.client.say("lu");
+  assertEquals(await read(way.server), "lu");
+  await way.client.reset();
+  assertEquals(await rest(way.server), "ConnectionReset");
+});
+
+Deno.test("relay stalls one way, and leaves the other one open", async () => {
+  await using way = await through({ "stall-after": 4 });
+  await way.client.say(TEXT);
+  assertEquals(await way.relay.end, "→ silence");
+  assertEquals(await read(way.server), "Voil");
+  await way.server.write(bytes("j'attends"));
+  await way.client.hears("j'attends");
+  assertEquals(way.relay.pieces["→"], [4]);
+});
+
+/** The script, in front of a server on this port. */
+const before = (port: number, ...faults: string[]) =>
+  serve("relay", ["--to", `127.0.0.1:${port}`, ...faults]);
+
+Deno.test("relay shows each piece and each end, with its time and its connection", async () => {
+  using listener = Deno.listen(LOCAL);
+  await using relay = await before(listener.addr.port, "--slice", "48");
+  await using client = await Peer.connect(await relay.port());
+  using server = await listener.accept();
+  await client.say(
+    Uint8Array.of(255, ...bytes('é\x1b[2J\u202e\x85"\\\r\n😀€')),
+  );
+  await relay.says(/→ 23 .*\n/);
+  await server.write(bytes("x".repeat(50)));
+  await server.closeWrite();
+  await relay.says("← fin\n");
+  const shown = relay.out.split("\n").slice(1, -1);
+  const at = shown.map((line) => line.match(/^ *(\d+\.\d) ms {2}/)!);
+  assertEquals(shown.map((line, i) => line.replace(at[i][0], "")), [
+    String.raw`#1     → 23 "\xffé\x1b[2J\u202e\u0085\"\\\r\n😀€"`,
+    `#1     ← 48 "${"x".repeat(40)}"…`,
+    '#1     ← 2 "xx"',
+    "#1     ← fin",
+  ]);
+  const times = at.map(([, ms]) => Number(ms));
+  assertEquals(times, times.toSorted((a, b) => a - b));
+});
+
+Deno.test("relay ends a client that it has no server for, and connects the next one", async () => {
+  using listener = Deno.listen(LOCAL);
+  const { port } = listener.addr;
+  listener.close();
+  await using relay = await before(port);
+  await using client = await Peer.connect(await relay.port());
+  await client.ended();
+  await relay.says(/ ms {2}#1 {5}← connect ECONNREFUSED 127\.0\.0\.1:\d+.*\n$/);
+  using again = Deno.listen({ ...LOCAL, port });
+  const answered = exchange(await relay.port(), "là ?");
+  using server = await again.accept();
+  assertEquals(await read(server), "là ?");
+  await server.write(bytes("oui"));
+  await server.closeWrite();
+  assertEquals(await answered, "oui");
+  assertEquals(relay.err, "");
+});
+
+testWith(
+  LINUX,
+  "relay connects the next one after clients that reset before they are accepted",
+  async () => {
+    await using server = await serve("server_simple");
+    await using relay = await before(await server.port());
+    const port = await relay.port();
+    await hold(relay);
+    for (let gone = 0; gone < 5; gone++) {
+      await using client = await Peer.connect(port);
+      await client.reset();
+    }
+    relay.kill("SIGCONT");
+    const answer = await exchange(port, "Bonjour\n");
+    assertEquals(answer, "Bonjour, je suis le serveur\n");
+  },
+);
+
+Deno.test("relay connects a hundred at most, lest descriptors run out, then others", async () => {
+  using listener = Deno.listen(LOCAL);
+  const args = ["--to", `127.0.0.1:${listener.addr.port}`];
+  await using relay = await serve("relay", args, { descriptors: 256 });
+  const port = await relay.port();
+  await using clients = new AsyncDisposableStack();
+  const come = async () => clients.use(await Peer.connect(port));
+  using servers = new DisposableStack();
+  const [first] = await Promise.all(Array.from({ length: 100 }, come));
+  for (let n = 0; n < 100; n++) servers.use(await listener.accept());
+  assertEquals(await (await come()).ended(), "");
+  await first.reset();
+  const next = await come();
+  const server = servers.use(await listener.accept());
+  await next.say("là ?");
+  assertEquals(await read(server), "là ?");
+});
+
+Deno.test("relay passes on what it cannot show, and takes its connections along on SIGINT", async () => {
+  using listener = Deno.listen(LOCAL);
+  const full = `const { log } = console;
+    console.log = (line) => {
+      log(line);
+      console.log = () => { throw new Error("disque plein"); };
+    };`;
+  const preload = `data:application/javascript,${encodeURIComponent(full)}`;
+  const flags = [...header("relay").flags, "--preload", preload];
+  const args = ["--to", `127.0.0.1:${listener.addr.port}`];
+  await using relay = await serve("relay", args, { flags });
+  await using client = await Peer.connect(await relay.port());
+  using server = await listener.accept();
+  for (const word of ["un", "deux"]) {
+    await client.say(word);
+    assertEquals(await read(server), word);
+  }
+  relay.kill("SIGINT");
+  await client.ended();
+  const { code, err } = await relay.end();
+  assertEquals([code, err], [0, ""]);
+});
+
+Deno.test("relay says in one line that a number is none, and what --to wants", async () => {
+  for (
+    const wrong of ["--slice=0", "--late=x", "--reset-after=", "--to=50000"]
+  ) {
+    const { code, out, err } = await run("relay", ["--port", "0", wrong]);
+    assertEquals([code, out], [1, ""], wrong);
+    assertMatch(err, RegExp(`^Error: ${wrong.replace(/=.*/, "")} : .*\n$`));
+  }
+});
