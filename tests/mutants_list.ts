@@ -253,6 +253,46 @@ const edits: Record<string, Edit[]> = {
     ["who never answers", "signal: AbortSignal.timeout(5000),", ""],
     ["the hint", " : lancez d'abord le serveur", ""],
   ],
+  trace: [
+    ["a buffer that is used again", "args[0]?.slice?.(0, 161)", "args[0]"],
+    ["a console that changes", 'log("%c%s', 'console.error("%c%s'],
+    ["a line that is lost", "catch { /* The", "catch (e) { throw e; /* The"],
+    ["closing twice", "if (key === Symbol.dispose) return;", ""],
+    [
+      "functions that are not there",
+      "if (!Object.hasOwn(holder, key)) return;",
+      "",
+    ],
+    ["broken UTF-8", 'character === "\\uFFFD"', "false"],
+    ["control characters", "[\\p{Cc}\\p{Bidi_Control}", "[\\p{Bidi_Control}"],
+    ["bidirectional characters", "\\p{Bidi_Control}", ""],
+    ["workers", "if (url) {", "if (false) {"],
+    [
+      "one time for all threads",
+      "trace(${start}, ",
+      "trace(performance.timeOrigin, ",
+    ],
+    ["a worker's own address", '"location", {', '"_location", {'],
+  ],
+  relay: [
+    ["the end of one half", "...target, allowHalfOpen: true", "...target"],
+    [
+      "a reset passed on",
+      "message);\n      to.resetAndDestroy();",
+      "message);",
+    ],
+    ["a stall that stays open", "{ destroyOnReturn: false }", ""],
+    ["what is glued", "from.read() ?? Buffer.alloc(0)", "Buffer.alloc(0)"],
+    ["what comes after a half", "from.resume();", ""],
+    ["a stop", "addAbortSignal(stop, from);", ""],
+    ["descriptors", "listener.maxConnections = 100;", ""],
+    ["a full disk", "catch { /* On", "catch (e) { throw e; /* On"],
+    ["numbers that are none", "!(Number(value) >= 1)", "false"],
+    ["a target without a port", 'toPort === ""', "false"],
+    ["broken UTF-8", 'character === "\\uFFFD"', "false"],
+    ["control characters", "[\\p{Cc}\\p{Bidi_Control}", "[\\p{Bidi_Control}"],
+    ["SIGINT", 'addSignalListener("SIGINT", onSignal)', "build"],
+  ],
 };
 
 /** All mutants, in the order of their scripts. */
