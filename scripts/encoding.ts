@@ -6,8 +6,6 @@
  * 64 KiB, ended by "\n" or "\r\n". `raw` is the course's way: one read, one message.
  * @module
  */
-import { isUtf8 } from "node:buffer";
-
 /** An error whose text may be sent to the peer. */
 export class Refusal extends Error {}
 Refusal.prototype.name = "Refusal";
@@ -57,11 +55,13 @@ export async function* receive(
       const text = DECODER.decode(bytes);
       const messages = raw ? [text] : text.replaceAll("\r\n", "\n").split("\n");
       if (messages.at(-1) === "") messages.pop(); // Nothing follows the last "\n".
-      // The decoder puts U+FFFD in a broken place; but it may also have been sent.
-      if (text.includes("\uFFFD") && !isUtf8(bytes)) {
-        const broken = messages.findIndex((text) => text.includes("\uFFFD"));
-        if (broken > 0) yield messages.slice(0, broken);
-        throw new Refusal(NOT_UTF8);
+      if (text.includes("\uFFFD")) { // Sent, or the decoder's for other bytes?
+        const again = new TextEncoder().encode(text);
+        if (again.some((byte, i) => byte !== bytes[i])) {
+          const broken = messages.findIndex((text) => text.includes("\uFFFD"));
+          if (broken > 0) yield messages.slice(0, broken);
+          throw new Refusal(NOT_UTF8);
+        }
       }
       yield messages;
     }

@@ -9,7 +9,6 @@
  * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
  */
 import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
-import { Buffer } from "node:buffer";
 import { hangUp, printable, receive, Refusal, write } from "./encoding.ts";
 
 /** What a thread is told. A client has `limit` ms for each message. */
@@ -53,7 +52,8 @@ async function handleClient(
 ): Promise<void> {
   const name = `${address(conn.remoteAddr)} [Thread ${thread}]`;
   if (!quiet) log(`Instance de serveur prête pour ${name}`);
-  const answer = Buffer.from(raw ? "Message reçu" : "Message reçu\n");
+  const reply = raw ? "Message reçu" : "Message reçu\n";
+  const answer = new TextEncoder().encode(reply);
   let answering = Promise.resolve();
   let lastWord: string | undefined; // Once it is known, nothing more is answered.
 
@@ -65,9 +65,9 @@ async function handleClient(
       for (const text of messages) {
         if (!quiet) log(`Message reçu du client ${name} : ${printable(text)}`);
       }
-      // One write for all the answers: `alloc` repeats the bytes of one answer.
-      const size = messages.length * answer.length;
-      const bytes = size > answer.length ? Buffer.alloc(size, answer) : answer;
+      // One write for all the answers. Most reads bring one message: it is prepared.
+      const all = reply.repeat(messages.length);
+      const bytes = all === reply ? answer : new TextEncoder().encode(all);
       answering = write(conn, bytes);
       await answering;
       idle = 0;

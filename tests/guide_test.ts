@@ -272,8 +272,8 @@ const SOLUTIONS: [
     [
       [/(?= {2}let idle = 0;)/, "let count = 0;"],
       [
-        /(?<=const bytes = ).*(?=;)/,
-        'Buffer.from(messages.map(() => "Message reçu (" + ++count + ")\\n").join(""))',
+        /(?<=const all = ).*(?=;)/,
+        'messages.map(() => "Message reçu (" + ++count + ")\\n").join("")',
       ],
     ],
     "printf 'a\\nb\\n' | nc -N 127.0.0.1 50000",
