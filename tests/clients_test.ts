@@ -1,33 +1,21 @@
 /** What every TCP client of scripts.ts promises, whatever its server does. */
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  listen,
-  Peer,
-  Program,
-  run,
-  serve,
-  start,
-  testWith,
-} from "./harness.ts";
+import * as harness from "./harness.ts";
+import { type Peer, Program, run, serve, start, testWith } from "./harness.ts";
 import { all, scripts } from "./scripts.ts";
 
 for (const script of all("client", "tcp")) {
   const { name, partner, first, keyboard } = script;
   const { typed, asks, shows, last, unanswered, whole, course } = script.tcp!;
-  const stdin = keyboard ? "piped" : "null";
 
   /** Starts it at a server of ours, which has heard its first message. */
-  const meet = async (
-    play: (client: Program, server: Peer) => Promise<void>,
-  ) => {
-    await using listener = await listen();
-    await using client = start(name, listener.address, { stdin });
-    await client.says(first);
-    const server = await listener.met;
-    if (keyboard) await client.type(typed[0]);
-    await server.hears(asks);
-    await play(client, server);
-  };
+  const meet = (play: (client: Program, server: Peer) => Promise<void>) =>
+    harness.meet(name, async (client, server) => {
+      await client.says(first);
+      if (keyboard) await client.type(typed[0]);
+      await server.hears(asks);
+      await play(client, server);
+    });
 
   Deno.test(`${name} talks to ${partner}`, async () => {
     await using server = await serve(partner, scripts[partner].args);

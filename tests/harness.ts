@@ -7,6 +7,7 @@
  * @module
  */
 import net from "node:net";
+import { scripts } from "./scripts.ts";
 
 /** The folder of the project, where all commands of README.md are run. */
 export const ROOT = import.meta.dirname!.replace(/tests$/, "");
@@ -508,6 +509,25 @@ export async function listen() {
       await closed;
     },
   };
+}
+
+/** Starts a TCP server or client, its input open, and connects it with a peer. */
+export async function meet(
+  script: string,
+  play: (program: Program, peer: Peer) => Promise<void>,
+  options: StartOptions = {},
+): Promise<void> {
+  if (scripts[script].kind === "server") {
+    await using program = await serve(script, [], options);
+    await using peer = await Peer.connect(await program.port());
+    return await play(program, peer);
+  }
+  await using listener = await listen();
+  await using program = start(script, listener.address, {
+    stdin: "piped",
+    ...options,
+  });
+  await play(program, await listener.met);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { header, listen, Peer, type Program, serve, start } from "./harness.ts";
+import { header, listen, meet, start } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal, COLUMNS } from "./tmux.ts";
 
@@ -39,24 +39,13 @@ const HELD = `import { stdin } from "node:process";
       return await write(bytes);
     };`);
 
-/** Runs a script whose keyboard is a pipe, and connects it with a peer. */
-async function meet(
-  name: string,
-  play: (program: Program, peer: Peer) => Promise<void>,
-  preload = "",
-): Promise<void> {
-  const code = `data:application/javascript,${encodeURIComponent(preload)}`;
-  const flags = [...header(name).flags, "--preload", code];
-  if (name.endsWith("server")) {
-    await using program = await serve(name, [], { flags });
-    await using peer = await Peer.connect(await program.port());
-    return await play(program, peer);
-  }
-  await using listener = await listen();
-  const options = { flags, stdin: "piped" } as const;
-  await using program = start(name, listener.address, options);
-  await play(program, await listener.met);
-}
+/** The options that preload this. */
+const preload = (name: string, code: string) => ({
+  flags: [
+    ...header(name).flags,
+    ...["--preload", `data:text/javascript,${encodeURIComponent(code)}`],
+  ],
+});
 
 const keyboards = [...all("server", "tcp"), ...all("client", "tcp")]
   .filter(({ keyboard }) => keyboard);
@@ -144,7 +133,7 @@ for (const { name, tcp } of keyboards) {
         const { code, out, err } = await program.end();
         assertEquals([code, err], [0, ""]);
         assert(out.endsWith(last), out);
-      }, HELD));
+      }, preload(name, HELD)));
   }
 
   Deno.test(`${name} leaves in its pipe what it cannot say yet`, () =>
@@ -160,7 +149,7 @@ for (const { name, tcp } of keyboards) {
       assert(left, "all was taken");
       program.kill("SIGKILL");
       await typing;
-    }, changing("conn.write = () => new Promise(() => {});")));
+    }, preload(name, changing("conn.write = () => new Promise(() => {});"))));
 }
 
 for (const { name, keyboard, tcp } of all("client", "tcp")) {

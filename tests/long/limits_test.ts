@@ -6,8 +6,8 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  bytes,
   header,
+  meet,
   Peer,
   Program,
   python,
@@ -134,36 +134,19 @@ async function often(times: number, one: () => Promise<void>): Promise<void> {
 }
 
 // A read of the keyboard that is pending somewhere keeps a process alive, now and then.
-for (const { name, keyboard } of all("client", "tcp")) {
+for (const { name, kind, keyboard } of [...all("server"), ...all("client")]) {
   if (!keyboard) continue;
-  Deno.test(`${name} ends each time that the server leaves, though its input stays open`, async () => {
+  Deno.test(`${name} ends each time that it should, though its input stays open`, async () => {
     let moment = 0;
-    await often(150, async () => {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const address = ["--port", `${listener.addr.port}`];
-      await using client = start(name, address, { stdin: "piped" });
-      await client.type("bonjour\n");
-      using conn = await listener.accept();
-      // At any moment of its beginning.
-      await new Promise((resume) => setTimeout(resume, moment++ % 20));
-      await conn.write(bytes("Vous"));
-      await conn.closeWrite();
-      await client.end();
-    });
-  });
-}
-
-for (const { name, args, keyboard, tcp } of all("server", "tcp")) {
-  if (!keyboard) continue;
-  Deno.test(`${name} ends each time that it is asked to, though its input stays open`, async () => {
-    await often(150, async () => {
-      await using server = await serve(name, args);
-      await server.type("bonjour\nencore\n");
-      await using client = await Peer.connect(await server.port());
-      await server.says(tcp!.accepted);
-      await client.end();
-      server.kill("SIGTERM");
-      await server.end();
-    });
+    await often(150, () =>
+      meet(name, async (program, peer) => {
+        await program.type("bonjour\nencore\n");
+        // At any moment of its beginning.
+        await new Promise((resume) => setTimeout(resume, moment++ % 20));
+        await peer.say("Vous");
+        peer.socket.end();
+        if (kind === "server") program.kill("SIGTERM");
+        await program.end();
+      }));
   });
 }
