@@ -224,6 +224,12 @@ export function start(
   );
 }
 
+/** The options with which JavaScript runs before a script. */
+export function preload(script: string, code: string): { flags: string[] } {
+  const url = `data:text/javascript,${encodeURIComponent(code)}`;
+  return { flags: [...header(script).flags, "--preload", url] };
+}
+
 /** Starts a server on a free port, its input open, and waits until it listens. */
 export async function serve(
   script: string,

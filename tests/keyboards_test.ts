@@ -1,6 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { header, listen, meet, start } from "./harness.ts";
+import { listen, meet, preload, start } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal, COLUMNS } from "./tmux.ts";
 
@@ -38,14 +38,6 @@ const HELD = `import { stdin } from "node:process";
       if (new TextDecoder().decode(bytes) === "deux\\n") await ended;
       return await write(bytes);
     };`);
-
-/** The options that preload this. */
-const preload = (name: string, code: string) => ({
-  flags: [
-    ...header(name).flags,
-    ...["--preload", `data:text/javascript,${encodeURIComponent(code)}`],
-  ],
-});
 
 const keyboards = [...all("server", "tcp"), ...all("client", "tcp")]
   .filter(({ keyboard }) => keyboard);

@@ -4,8 +4,8 @@ import { serve as serveClients } from "../scripts/multithread_server.ts";
 import {
   bytes,
   exchange,
-  header,
   Peer,
+  preload,
   printed,
   rest,
   run,
@@ -233,12 +233,13 @@ Deno.test("multithread_server cuts off, a second after it stops, a client that t
   ]);
 });
 
-/** Starts it after `code`, which puts something in the place of `Worker`. */
-async function serveAfter(code: string, args: string[]) {
-  const url = `data:application/javascript,${encodeURIComponent(code)}`;
-  const flags = [...header("multithread_server").flags, "--preload", url];
-  return await serve("multithread_server", args, { flags });
-}
+/** Starts two threads after `code`, which puts something in the place of `Worker`. */
+const serveAfter = (code: string) =>
+  serve(
+    "multithread_server",
+    ["--threads", "2"],
+    preload("multithread_server", code),
+  );
 
 Deno.test({
   name:
@@ -252,7 +253,6 @@ Deno.test({
        };
        // No worker expects this: the first one dies of it.
        Deno.addSignalListener("SIGUSR2", () => workers[0].postMessage(null));`,
-      ["--threads", "2"],
     );
     const port = await server.port();
     /** Connects until the kernel has picked this thread. */
@@ -292,7 +292,6 @@ Deno.test("multithread_server replaces a thread that throws where nobody catches
          first = false;
        }
      };`,
-    ["--threads", "2"],
   );
   await server.complains(/^Thread 1 mort, relancé : .*x is not defined\n/m);
   assertEquals(await exchange(await server.port(), "bonjour\n"), ANSWER);

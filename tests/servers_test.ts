@@ -4,10 +4,10 @@ import { MAX_LINE, NOT_UTF8, TOO_LONG } from "./any_bytes.ts";
 import {
   exchange,
   has,
-  header,
   hold,
   limit,
   Peer,
+  preload,
   Program,
   run,
   serve,
@@ -39,19 +39,18 @@ const BREAK = `
     };
     return listener;
   };`;
-const url = (code: string) =>
-  `data:application/javascript,${encodeURIComponent(code)}`;
 /** Does so in workers too, which preload nothing: what comes early is kept. */
-const BREAKING = url(`${BREAK}
+const BREAKING = `${BREAK}
   globalThis.Worker = class extends Worker {
     constructor(module, options) {
-      super("${url(BREAK)}" + encodeURIComponent(\`
+      super("data:text/javascript,${encodeURIComponent(BREAK)}" +
+        encodeURIComponent(\`
         const early = [];
         self.onmessage = ({ data }) => early.push(data);
         await import("\${module}");
         for (const data of early) self.onmessage({ data });\`), options);
     }
-  };`);
+  };`;
 
 for (const { name, transport, args = [], tcp } of all("server")) {
   Deno.test(`${name} says in one line that its port is taken, and which option helps`, async () => {
@@ -228,8 +227,7 @@ for (const script of all("server", "tcp")) {
   });
 
   Deno.test(`${name} loses one client to an error that nobody foresaw, and says farewell on SIGINT`, async () => {
-    const flags = [...header(name).flags, "--preload", BREAKING];
-    await using server = await serve(name, args, { flags });
+    await using server = await serve(name, args, preload(name, BREAKING));
     const port = await server.port();
     await exchange(port, "!\n").catch(() => {});
     await server.complains("cassé");

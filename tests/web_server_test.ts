@@ -244,7 +244,6 @@ Deno.test("web_server on loopback answers to this machine's names only", async (
 });
 
 Deno.test("web_server answers to any name where other machines can reach it", async () => {
-  const flags = harness.header("web_server").flags;
   // It is on loopback all the same.
   const elsewhere = `
     const { serve } = Deno;
@@ -253,11 +252,8 @@ Deno.test("web_server answers to any name where other machines can reach it", as
       const addr = { ...server.addr, hostname: "192.0.2.1" };
       return { addr, finished: server.finished };
     };`;
-  flags.push(
-    "--preload",
-    "data:text/javascript," + encodeURIComponent(elsewhere),
-  );
-  await using server = await harness.serve("web_server", [], { flags });
+  const options = harness.preload("web_server", elsewhere);
+  await using server = await harness.serve("web_server", [], options);
   const port = Number(server.address[1]);
   assertEquals((await ask(port, "GET /", "Host: mon-pc.local")).status, 200);
 });

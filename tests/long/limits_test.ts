@@ -6,9 +6,9 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  header,
   meet,
   Peer,
+  preload,
   Program,
   python,
   serve,
@@ -17,20 +17,16 @@ import {
 } from "../harness.ts";
 import { all } from "../scripts.ts";
 
-/** To be preloaded: the date goes on by six hours whenever it is asked for. */
-const JUMPING = `data:application/javascript,${
-  encodeURIComponent(`
-    const Real = Date;
-    let shift = 0;
-    const now = () => Real.now() + (shift += 6 * 3600_000);
-    globalThis.Date = class Date extends Real {
-      constructor(...args) { super(...(args.length > 0 ? args : [now()])); }
-      static now() { return now(); }
-    };`)
-}`;
-const jumping = (name: string) => ({
-  flags: [...header(name).flags, "--preload", JUMPING],
-});
+/** The date goes on by six hours whenever it is asked for. */
+const JUMPING = `
+  const Real = Date;
+  let shift = 0;
+  const now = () => Real.now() + (shift += 6 * 3600_000);
+  globalThis.Date = class Date extends Real {
+    constructor(...args) { super(...(args.length > 0 ? args : [now()])); }
+    static now() { return now(); }
+  };`;
+const jumping = (name: string) => preload(name, JUMPING);
 
 /** Seconds that something takes. */
 async function seconds(work: Promise<unknown>): Promise<number> {

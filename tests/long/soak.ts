@@ -13,7 +13,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { random } from "../faults/relay.ts";
-import { header, Peer, serve } from "../harness.ts";
+import { Peer, preload, serve } from "../harness.ts";
 
 const ANSWER = "Message reçu\n";
 const FAREWELL = "Le serveur s'arrête\n";
@@ -183,8 +183,7 @@ async function startServer() {
     Deno.addSignalListener("SIGUSR2", () => first.postMessage(null));`;
   return await serve("multithread_server", ["--threads", "2"], {
     flags: [
-      ...header("multithread_server").flags,
-      ...["--preload", `data:text/javascript,${encodeURIComponent(killer)}`],
+      ...preload("multithread_server", killer).flags,
       // V8 would let young objects grow to some 50 MiB a thread, and hide a leak.
       "--v8-flags=--max-semi-space-size=1",
     ],
