@@ -117,7 +117,7 @@ Deno.test("udp_server loses no time with senders that cannot be reached", async 
   });
   const begin = performance.now();
   const said = await serving([socket], () => reached);
-  assert(performance.now() - begin < 1000);
+  assert(performance.now() - begin < 5000); // Not 50 ms for each.
   assertEquals(said[1], "Réponse perdue : TypeError: Invalid argument");
 });
 
