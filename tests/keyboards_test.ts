@@ -114,6 +114,7 @@ for (const { name, tcp } of keyboards) {
   for (const lines of [[], ["un", "deux", "trois"]]) {
     Deno.test(`${name} says all of [${lines}], and ends, when its input has ended`, () =>
       meet(name, async (program, peer) => {
+        await program.says(/[Cc]onnecté|ÉTABLIE/);
         await program.type(lines.join("\n"));
         await program.endInput();
         for (const line of lines) {
