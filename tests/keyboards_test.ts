@@ -4,14 +4,6 @@ import { listen, meet, preload, start } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal, COLUMNS } from "./tmux.ts";
 
-const OVER = "CONNEXION INTERROMPUE\n";
-/** What each shows last when its keyboard ends it, and its exit code at Ctrl-C. */
-const ENDS: Record<string, { last: string; interrupted: number }> = {
-  p2p_server: { last: `${OVER}Serveur arrêté\n`, interrupted: 0 },
-  p2p_client: { last: OVER, interrupted: 0 },
-  multithread_client: { last: "Connexion fermée\n", interrupted: 130 },
-};
-
 /** JavaScript, to be preloaded, that changes each connection, which is in `conn`. */
 const changing = (code: string) => `
   const change = (conn) => {
@@ -39,10 +31,9 @@ const HELD = `import { stdin } from "node:process";
       return await write(bytes);
     };`);
 
-const keyboards = [...all("server", "tcp"), ...all("client", "tcp")]
-  .filter(({ keyboard }) => keyboard);
-for (const { name, tcp } of keyboards) {
-  const { last, interrupted } = ENDS[name];
+for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
+  if (!keyboard) continue;
+  const { last, interrupted } = keyboard;
 
   // With its prompt, just one row, and three.
   for (const length of [COLUMNS, 2.5 * COLUMNS]) {
@@ -148,7 +139,7 @@ for (const { name, tcp } of keyboards) {
 for (const { name, keyboard, tcp } of all("client", "tcp")) {
   if (!keyboard) continue;
   const { shows, unanswered } = tcp!;
-  const { last } = ENDS[name];
+  const { last } = keyboard;
 
   Deno.test(`${name} ends at FIN, though there is more in its pipe, which stays open`, () =>
     meet(name, async (client, server) => {

@@ -37,8 +37,8 @@ interface Common {
   first: RegExp;
   /** Arguments that the tests add to the address. */
   args?: string[];
-  /** It reads a keyboard. */
-  keyboard?: true;
+  /** It reads a keyboard: its last lines when that ends, its exit code at Ctrl-C. */
+  keyboard?: { last: string; interrupted: number };
   except?: Partial<Record<Promised, string>>;
 }
 
@@ -102,6 +102,7 @@ export type Script = Server | Client | Demo | Preload;
 
 const HELLO = "Bonjour, je suis le serveur";
 const WELCOME = "Vous êtes connecté au serveur, envoyez vos messages";
+const OVER = "CONNEXION INTERROMPUE\n";
 const NET = ["--allow-net"];
 const UDP = ["--unstable-net", "--allow-net"];
 const READY = /^Serveur prêt, en attente de requêtes sur /;
@@ -212,7 +213,7 @@ export const scripts: Record<string, Script> = {
     lines: 180,
     flags: NET,
     first: READY,
-    keyboard: true,
+    keyboard: { last: `${OVER}Serveur arrêté\n`, interrupted: 0 },
     except: {
       "others are served beside a client":
         "a chat is with one client at a time; the next one waits",
@@ -239,7 +240,7 @@ export const scripts: Record<string, Script> = {
     lines: 160,
     flags: NET,
     first: /^CONNEXION ÉTABLIE AVEC LE SERVEUR\n/,
-    keyboard: true,
+    keyboard: { last: OVER, interrupted: 0 },
     tcp: {
       typed: ["bonjour\n", "FIN\n"],
       asks: /^bonjour\n$/,
@@ -291,7 +292,7 @@ export const scripts: Record<string, Script> = {
     lines: 130,
     flags: NET,
     first: /^Connecté au serveur\n/,
-    keyboard: true,
+    keyboard: { last: "Connexion fermée\n", interrupted: 130 },
     tcp: {
       typed: ["bonjour\n", "FIN\n"],
       asks: /^bonjour\n$/,
