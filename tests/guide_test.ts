@@ -9,6 +9,7 @@ import { EN, FR, says } from "./guide_text.ts";
 import {
   copyOut,
   has,
+  PATIENCE,
   Program,
   ROOT,
   run,
@@ -131,11 +132,16 @@ replay(
 );
 
 replay("02-tcp", async () => {
-  const [, two] = await meet("server_simple", END, async (port) => {
-    return await types("echo Bonjour | nc 127.0.0.1 50000", port) +
-      await types("ss -tan | grep 50000", port);
-  });
-  return [two];
+  const end = performance.now() + PATIENCE;
+  while (true) {
+    const [, two] = await meet("server_simple", END, async (port) => {
+      return await types("echo Bonjour | nc 127.0.0.1 50000", port) +
+        await types("ss -tan | grep 50000", port);
+    });
+    // A system with 100,000 of them keeps no more: wait until it has forgotten some.
+    if (two.includes("TIME-WAIT") || performance.now() > end) return [two];
+    await new Promise((resume) => setTimeout(resume, 1000));
+  }
 }, has("ss") ? "nc" : "ss");
 
 replay("03-async", async () => [await plays("async_demo")]);
