@@ -25,6 +25,17 @@ async function copy(): Promise<string> {
   return folder;
 }
 
+/** Ends what the tests of a copy have started, and had no time to end (on Linux). */
+function sweep(folder: string): void {
+  if (Deno.build.os !== "linux") return;
+  for (const { name } of Deno.readDirSync("/proc")) {
+    try {
+      const cwd = Deno.readLinkSync(`/proc/${name}/cwd`);
+      if (cwd.startsWith(folder)) Deno.kill(Number(name), "SIGKILL");
+    } catch { /* No process, or it has gone. */ }
+  }
+}
+
 /** What the tests of a script say that fail in a copy; nothing if all pass. */
 async function failure(folder: string, script: string): Promise<string> {
   const own = [`tests/${script}_test.ts`];
@@ -49,6 +60,7 @@ async function failure(folder: string, script: string): Promise<string> {
       // A mutant may hang for ever: that is noticed too.
       signal: AbortSignal.timeout(300_000),
     }).output();
+    sweep(folder);
     if (!success) return new TextDecoder().decode(stdout) || "hangs";
   }
   return "";
