@@ -64,7 +64,8 @@ export async function relay(
     // The end of this loop is not that of the connection, which may stall.
     for await (const chunk of from.iterator({ destroyOnReturn: false })) {
       if (glue > 0) await pause(glue, undefined, { signal: stop });
-      let bytes = Buffer.concat([chunk, from.read() ?? Buffer.alloc(0)]);
+      const more = from.read(from.readableLength) ?? Buffer.alloc(0);
+      let bytes = Buffer.concat([chunk, more]);
       while (bytes.length > 0 && left > 0) {
         if (late > 0) await pause(late, undefined, { signal: stop });
         const piece = bytes.subarray(0, Math.min(slice, left));

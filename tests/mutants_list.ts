@@ -298,7 +298,7 @@ const edits: Record<string, Edit[]> = {
       "message);",
     ],
     ["a stall that stays open", "{ destroyOnReturn: false }", ""],
-    ["what is glued", "from.read() ?? Buffer.alloc(0)", "Buffer.alloc(0)"],
+    ["what is glued", "[chunk, more]", "[chunk]"],
     ["what comes after a half", "from.resume();", ""],
     ["a stop", "addAbortSignal(stop, from);", ""],
     ["descriptors", "listener.maxConnections = 100;", ""],

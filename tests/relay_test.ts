@@ -42,14 +42,21 @@ async function read(conn: Deno.Conn): Promise<string> {
 }
 
 Deno.test("relay without faults passes both ways, and the end of each half", async () => {
-  await using way = await through({});
-  const answered = way.client.say(TEXT).then(() => way.client.end());
-  assertEquals(await read(way.server), TEXT);
-  assertEquals(await read(way.server), "");
-  assertEquals(await way.relay.end, "→ fin");
-  await way.server.write(bytes("la réponse"));
-  await way.server.closeWrite();
-  assertEquals(await answered, "la réponse");
+  for (const serverFirst of [false, true]) {
+    await using way = await through({});
+    const { client, server, relay } = way;
+    const speak = async () => {
+      await client.say(TEXT);
+      client.socket.end();
+      assertEquals([await read(server), await read(server)], [TEXT, ""]);
+    };
+    if (!serverFirst) await speak();
+    await server.write(bytes("la réponse"));
+    await server.closeWrite();
+    assertEquals(await client.ended(), "la réponse");
+    assertEquals(await relay.end, serverFirst ? "← fin" : "→ fin");
+    if (serverFirst) await speak();
+  }
 });
 
 Deno.test("relay passes a million bytes unchanged, in pieces as long as they may be", async () => {
@@ -72,9 +79,9 @@ Deno.test("relay keeps each piece as long as it is told to, in order", async () 
 });
 
 Deno.test("relay glues what comes in several writes", async () => {
-  await using way = await through({ glue: 200 });
-  for (const word of ["un\n", "deux\n", "trois\n"]) await way.client.say(word);
-  assertEquals(await read(way.server), "un\ndeux\ntrois\n");
+  await using way = await through({ glue: 1000 });
+  await way.client.drip("un\ndeux\n");
+  assertEquals(await read(way.server), "un\ndeux\n");
 });
 
 Deno.test("relay half-closes after so many bytes, and the other half goes on", async () => {
