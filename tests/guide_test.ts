@@ -58,7 +58,7 @@ function same(texts: string[]): string[] {
         const when = before.length < 20 ? "" : "after ";
         return drawn ? `│${when}in ms` : line;
       })
-      .replaceAll(/\d+ ms\b/g, "ms")
+      .replaceAll(/ *[\d.]+ ms\b/g, " ms")
       // As many lines as cores, up to eight.
       .replace(/cœurs de la machine : \d+/, "cœurs")
       .replaceAll(/█+ [\d,]+ s, ×[\d,]+/g, "in s")
@@ -154,7 +154,13 @@ replay("04-peers", async () => {
   await using silent = new Program("nc", here, { stdin: "piped" });
   await one.sees("Client connecté");
   const three = await types("ss -tn | grep 50000", port);
-  return [one.shown(port), `$ nc 127.0.0.1 50000\n${silent.out}`, three];
+  const [, four] = await meet("server_simple", END, async (port) => {
+    const command = "deno run --allow-net --preload scripts/trace.ts " +
+      "scripts/client_simple.ts";
+    const both = " --port 50000 2>&1"; // In the order in which a terminal has them.
+    return (await types(command + both, port)).replace(both, "");
+  });
+  return [one.shown(port), `$ nc 127.0.0.1 50000\n${silent.out}`, three, four];
 }, has("ss") ? "nc" : "ss");
 
 replay("05-udp", () => {
