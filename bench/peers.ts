@@ -3,209 +3,188 @@
  *
  * @module
  */
-import { type Command, output } from "./measure.ts";
+import { type Command, output, type Start } from "./measure.ts";
 
-const here = (path: string) => `${import.meta.dirname}/${path}`;
+const HERE = `${import.meta.dirname}/`;
+/** The project's folder. */
+export const ROOT = HERE.replace(/bench\/$/, "");
 
-/** The project's folder, where the scripts' own commands are run. */
-const ROOT = import.meta.dirname!.replace(/bench$/, "");
+/** The unit: its cost is 1. */
+export const UNIT = "C epoll";
+/** This project's server. */
+export const OURS = "multithread_server";
+/** The least that Deno does for a message. */
+export const BARE = "bare.ts";
+/** What shares clients out among several servers; behind it, here, is the unit. */
+export const BALANCER = "HAProxy";
 
 /** What this machine has to run peers with. */
 export interface Tools {
-  /** How each program is called; a tool that is missing has none. */
-  commands: Partial<Record<Tool, Command>>;
-  /** The version of each, as it tells it. */
-  versions: Partial<Record<Tool, string>>;
-  /** One line for each tool that is missing: which, and what is not measured. */
-  missing: string[];
+  /** The path of each program that is there. */
+  paths: Record<string, string>;
+  /** What each says of its version. */
+  versions: Record<string, string>;
+  /** The names of those that are not there. */
+  absent: string[];
 }
 
-/** What peers are run with. */
-export type Tool = "deno" | "cc" | "python3" | "node" | "nginx" | "serve";
-
-const WITHOUT: Partial<Record<Tool, string>> = {
-  cc:
-    "the limit (a C epoll loop) is not measured, so there are no ratios to it",
-  python3: "Python's peers are not measured",
-  node: "Node's peers are not measured",
-  nginx: "nginx is not measured",
-  serve: "npm's serve is not measured",
+/** For each tool, what prints its own path, and then its version. */
+const TOOLS: Record<string, string> = {
+  // What PATH has of these may be a script that chooses among versions, whose time
+  // is not theirs.
+  bun: 'bun -e "console.log(process.execPath, process.versions.bun)"',
+  node: 'node -e "console.log(process.execPath, process.versions.node)"',
+  python3: 'python3 -c "import sys; print(sys.executable, sys.version)"',
+  go: 'echo "$(command -v go) $(go version)"',
+  wrk: 'echo "$(command -v wrk) $(wrk -v)"',
+  // Debian keeps these where only root looks.
+  nginx: 'PATH="$PATH:/usr/sbin"; echo "$(command -v nginx) $(nginx -v 2>&1)"',
+  haproxy: 'PATH="$PATH:/usr/sbin"; echo "$(command -v haproxy) $(haproxy -v)"',
 };
 
-/** The version of npm's `serve`, if the machine has none of its own. */
-const SERVE = "serve@14.2.7";
-
-/**
- * Looks for the tools, asking each for its version; a tool that does not answer is
- * missing. Programs are called by their own path, since what PATH has may be a
- * script that chooses among versions, whose time is not theirs.
- *
- * @param folder Where npm may put `serve`, if it is not there.
- */
-export async function findTools(
-  wanted: Tool[],
-  folder: string,
-): Promise<Tools> {
-  const deno = Deno.execPath();
+/** Looks for the tools; Bun is fetched from npm, if that may be and it is not there. */
+export async function findTools(mayFetch: boolean): Promise<Tools> {
   const tools: Tools = {
-    commands: { deno: [deno] },
+    paths: { deno: Deno.execPath() },
     versions: { deno: Deno.version.deno },
-    missing: [],
+    absent: [],
   };
-  const python =
-    "import sys, platform; print(sys.executable, platform.python_version(), sep='\\n')";
-  const search: Partial<Record<Tool, () => Promise<[Command, string]>>> = {
-    cc: async () => {
-      const version = await output(["cc", "--version"]);
-      return [["cc"], version.split("\n")[0].replace(/^cc /, "")];
-    },
-    python3: async () => {
-      const [path, version] = (await output(["python3", "-c", python])).split(
-        "\n",
-      );
-      return [[path], version];
-    },
-    node: async () => {
-      // Deno puts itself in the place of a node that is missing.
-      const code = "process.versions.deno ? '' : " +
-        "process.execPath + '\\n' + process.versions.node";
-      const [path, version] = (await output(["node", "-p", code])).split("\n");
-      if (!path) throw new Deno.errors.NotFound();
-      return [[path], version];
-    },
-    nginx: async () => {
-      // Debian keeps it where only root looks.
-      const script = 'PATH="$PATH:/usr/sbin"; command -v nginx; nginx -v 2>&1';
-      const [path, version] = (await output(["sh", "-c", script])).split("\n");
-      return [[path], version.replace(/.*nginx\//, "")];
-    },
-    serve: async () => {
-      const node = tools.commands.node;
-      if (!node) throw new Error("it needs node");
-      const path = await findServe(folder);
-      const version = await output([...node, path, "--version"]);
-      return [[...node, path], version];
-    },
-  };
-  for (const tool of wanted) {
-    try {
-      const found = await search[tool]?.();
-      if (found) [tools.commands[tool], tools.versions[tool]] = found;
-    } catch (error) {
-      const why = error instanceof Deno.errors.NotFound
-        ? "it is not on this machine"
-        : (error as Error).message;
-      tools.missing.push(`${tool}: ${WITHOUT[tool]} (${why})`);
+  const fetch = `npx --yes --package=bun@1.4.5 -c '${TOOLS.bun}'`;
+  for (const [name, look] of Object.entries(TOOLS)) {
+    const script = name === "bun" && mayFetch ? `${look} || ${fetch}` : look;
+    const said = await output(["sh", "-c", script], 120).catch(() => "");
+    const [, path, version] = said.match(/^(\/\S+) .*?(\d+\.[\d.]*\d)/) ?? [];
+    if (path === undefined) {
+      tools.absent.push(name);
+      continue;
     }
+    tools.paths[name] = path;
+    tools.versions[name] = version;
   }
   return tools;
 }
 
-/** Where the main module of npm's `serve` is: installed globally, or by us, now. */
-async function findServe(folder: string): Promise<string> {
-  const main = (modules: string) => `${modules}/serve/build/main.js`;
-  const global = await output(["npm", "root", "--global"]);
-  if (await Deno.stat(main(global)).then(() => true, () => false)) {
-    return main(global);
-  }
-  const quiet = ["--no-audit", "--no-fund", "--ignore-scripts"];
-  await output(["npm", "install", "--prefix", folder, ...quiet, SERVE], 60);
-  return main(`${folder}/node_modules`);
-}
-
 /** Compiles a C file of this folder into `folder`, and returns the program. */
-export async function compile(
-  cc: Command,
-  file: string,
-  folder: string,
-): Promise<Command> {
+export async function compile(file: string, folder: string): Promise<string> {
   const program = `${folder}/${file.replace(/^.*\/|\.c$/g, "")}`;
-  await output([...cc, "-O2", "-o", program, here(file)]);
-  return [program];
+  await output(["cc", "-O2", "-o", program, HERE + file]);
+  return program;
 }
 
 /** The command in a script's header, with these arguments. */
 export function script(name: string, ...args: string[]): Command {
-  const text = Deno.readTextFileSync(`${ROOT}scripts/${name}.ts`);
+  const path = `${ROOT}scripts/${name}.ts`;
+  const text = Deno.readTextFileSync(path);
   const [, flags] = text.match(/@run deno run (.*)scripts\//)!;
   const config = ["--config", `${ROOT}deno.json`];
-  const path = `${ROOT}scripts/${name}.ts`;
-  return [
-    Deno.execPath(),
-    "run",
-    ...config,
-    ...flags.split(" ").filter(Boolean),
-    path,
-    ...args,
-  ];
+  return deno(...config, ...flags.split(" ").filter(Boolean), path, ...args);
 }
 
-/** A server of lines: its name, and its command where this machine can run it. */
-export type Peers = Record<string, Command>;
+const deno = (...args: string[]): Command => [Deno.execPath(), "run", ...args];
 
-/** The name of the limit, 1.0 of all ratios. */
-export const LIMIT = "C, epoll";
-/** The name of this project's server. */
-export const OURS = "multithread_server";
-
-/** The servers of lines that this machine can run. */
+/** The servers of lines that this machine can run, all but {@linkcode BALANCER}. */
 export async function linePeers(
-  { commands, missing }: Tools,
+  { paths }: Tools,
   folder: string,
-): Promise<Peers> {
-  const { cc, python3, node } = commands;
-  const options = ["--port", "0", "--quiet"];
-  // One thread, as the others have: two are compared under "threads".
-  const peers: Peers = { [OURS]: script(OURS, ...options, "--threads", "1") };
-  // Not fair, and not meant to be: what a first attempt in Deno costs.
-  peers["Deno, by lines"] = denoPeer("lines.ts");
-  peers["Deno, by streams"] = denoPeer("streams.ts");
-  if (python3) {
-    peers["Python threads"] = [...python3, here("peers/threads.py")];
-    peers["Python asyncio"] = [...python3, here("peers/asyncio_server.py")];
+): Promise<Record<string, Start>> {
+  const peers: Record<string, Start> = {
+    [UNIT]: { command: [await compile("peers/epoll.c", folder)] },
+    // One thread, as the others.
+    [OURS]: { command: ours("--threads", "1") },
+  };
+  if (paths.bun) {
+    peers["Bun.listen"] = { command: [paths.bun, `${HERE}peers/bun.mjs`] };
   }
-  if (node) peers["Node net"] = [...node, here("peers/net.mjs")];
-  if (cc) {
-    try {
-      peers[LIMIT] = await compile(cc, "peers/epoll.c", folder);
-    } catch (error) {
-      const why = (error as Error).message;
-      missing.push(`epoll.c: ${WITHOUT.cc} (it does not compile: ${why})`);
-    }
+  if (paths.node) {
+    peers["Node net"] = { command: [paths.node, `${HERE}peers/node.mjs`] };
+  }
+  if (paths.go) {
+    const program = `${folder}/goroutines`;
+    const source = `${HERE}peers/goroutines.go`;
+    await output([paths.go, "build", "-o", program, source], 120);
+    peers["Go net"] = { command: [program] };
+  }
+  if (paths.python3) {
+    const file = (name: string) => [paths.python3, `${HERE}peers/${name}.py`];
+    peers["Python asyncio"] = { command: file("asyncio_server") };
+    peers["Python threading"] = { command: file("threads") };
   }
   return peers;
 }
 
-/** A loop of `conn.read` and `conn.write`: the least that a message costs in Deno. */
-export const BARE = "Deno, bare loop";
-
-/** The command of the bare loop. */
-export const bareLoop = () => denoPeer("bare.ts");
-
-function denoPeer(file: string): Command {
+/** The bare loop answers reads, not lines: it can only be asked one at a time. */
+export function bareLoop(): Start {
   const flags = ["--no-config", "--allow-net=127.0.0.1"];
-  return [Deno.execPath(), "run", ...flags, here(`peers/${file}`)];
+  return { command: deno(...flags, `${HERE}peers/bare.ts`) };
 }
 
-/** The load generator, and what to call it: `load.c`, or else `load.ts`. */
-export async function generator(
-  { commands, missing }: Tools,
+/** This project's server, with these options. */
+export function ours(...options: string[]): Command {
+  return script(OURS, "--port", "0", "--quiet", ...options);
+}
+
+/** A port that nobody has, for a program that cannot be given 0. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** HAProxy with the guide's configuration, in front of the server at this port. */
+export function balancer({ paths }: Tools, server: number, folder: string): Start {
+  const port = freePort();
+  const [A, B, C] = Array(3).fill(`${server}`);
+  const env = { PORT: `${port}`, A, B, C, SOCKET: `${folder}/haproxy.sock` };
+  const command = [paths.haproxy, "-f", `${ROOT}guide/haproxy.cfg`];
+  return { command, env, port };
+}
+
+/** nginx as it is usually set up, but for what its packages' own paths need root. */
+const NGINX = (folder: string, port: number) => `
+daemon off;
+master_process off; # One process: the one whose CPU time is read.
+pid ${folder}/nginx.pid;
+events {}
+http {
+  access_log ${folder}/nginx-access.log;
+  sendfile on;
+  keepalive_requests 1000000000; # 1000 would reconnect, which no other does.
+  client_body_temp_path ${folder}/nginx-body;
+  proxy_temp_path ${folder}/nginx-proxy;
+  fastcgi_temp_path ${folder}/nginx-fastcgi;
+  uwsgi_temp_path ${folder}/nginx-uwsgi;
+  scgi_temp_path ${folder}/nginx-scgi;
+  server { listen 127.0.0.1:${port}; root ${folder}/www; }
+}
+`;
+
+/** The web servers, with the files in `www` of a folder; the first is the unit. */
+export async function webPeers(
+  { paths }: Tools,
   folder: string,
-): Promise<{ command: Command; name: string }> {
-  if (commands.cc) {
-    try {
-      const command = await compile(commands.cc, "load.c", folder);
-      return { command, name: "load.c (one thread, epoll)" };
-    } catch (error) {
-      const why = (error as Error).message;
-      missing.push(`load.c: load.ts takes its place (no compiling: ${why})`);
-    }
+): Promise<Record<string, Start>> {
+  const root = `${folder}/www`;
+  const read = ["--allow-net", "--allow-read"];
+  const bare = ["--config", `${ROOT}deno.json`, ...read];
+  const peers: Record<string, Start> = {
+    serveDir: {
+      command: deno(...bare, `${HERE}peers/serve_dir.ts`, root),
+    },
+    web_server: {
+      command: script("web_server", "--port", "0", "--root", root),
+    },
+  };
+  if (paths.nginx) {
+    const port = freePort();
+    const file = `${folder}/nginx.conf`;
+    await Deno.writeTextFile(file, NGINX(folder, port));
+    const log = `${folder}/nginx-error.log`;
+    peers.nginx = { command: [paths.nginx, "-e", log, "-c", file], port };
   }
-  return { command: loadTs(), name: "load.ts (Deno workers)" };
-}
-
-/** The load generator in TypeScript. */
-export function loadTs(): Command {
-  const flags = ["--allow-net=127.0.0.1", "--allow-read"];
-  return [Deno.execPath(), "run", "--no-config", ...flags, here("load.ts")];
+  if (paths.python3) {
+    const options = ["--bind", "127.0.0.1", "--directory", root];
+    peers["http.server"] = {
+      command: [paths.python3, "-m", "http.server", ...options, "0"],
+    };
+  }
+  return peers;
 }

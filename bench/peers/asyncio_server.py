@@ -5,7 +5,8 @@ asyncio turns Nagle off by itself.
 
 import asyncio
 
-from messages import ANSWER, take
+ANSWER = "Message reçu\n".encode()
+MAX_LINE = 64 * 1024
 
 
 class Server(asyncio.Protocol):
@@ -16,31 +17,34 @@ class Server(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         # It does not read its answers: no more of its messages until it does.
-        if not self.ended:
-            self.transport.pause_reading()
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if not self.ended:
-            self.transport.resume_reading()
+        self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        # After FIN it is only read to its end: to close with bytes unread would
-        # reset the connection, answers and all.
-        if not self.ended:
-            self.answer(data)
+        if self.ended:
+            return  # After FIN it is only read to its end.
+        whole, newline, self.rest = (self.rest + data).rpartition(b"\n")
+        if len(self.rest) > MAX_LINE:
+            self.transport.abort()
+        elif newline:
+            # One decode for all the lines: for each of them, it would cost more.
+            self.answer(whole.decode().split("\n"))
 
-    def eof_received(self) -> bool:
-        if not self.ended:
-            self.answer(b"")
-        return False  # Close, when all the answers are out.
+    def eof_received(self) -> None:
+        if self.rest and not self.ended:
+            self.answer([self.rest.decode()])
 
-    def answer(self, data: bytes) -> None:
-        try:
-            lines, self.rest, self.ended = take(self.rest, data)
-        except ValueError:
-            return self.transport.abort()
-        if lines:
-            self.transport.write(ANSWER * len(lines))
+    def answer(self, messages: list[str]) -> None:
+        count = len(messages)
+        # The length first, because nearly no message is that short.
+        for place, message in enumerate(messages, 1):
+            if len(message) < 5 and message.strip().upper() == "FIN":
+                count = place
+                self.ended = True
+                break
+        self.transport.write(ANSWER * count)
         if self.ended:
             self.transport.write_eof()
 

@@ -1,5 +1,5 @@
 /*
- * The limit: what the protocol costs when nothing but the kernel is in the way.
+ * The unit: what the protocol costs when nothing but the kernel is in the way.
  *
  * One thread, epoll, sockets that never block: the best usual form in C. A message
  * is a line, answered "Message reçu"; FIN, or the end of the stream, ends. All the
@@ -8,7 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <ctype.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,97 +21,77 @@
 #define ANSWER "Message reçu\n"
 enum {
   SIZE = sizeof ANSWER - 1,
-  READ = 64 * 1024,
-  MAX_MESSAGE = 64 * 1024,
+  MAX_LINE = 64 * 1024,
   REPEATED = 4096, /* Answers ready to be sent, one after the other. */
+  EVENTS = 512,
 };
 
 struct client {
   int fd;
-  bool ending;  /* FIN or the end of the stream: answers go out, none is added. */
-  bool waiting; /* It does not read: wait until it can be written to. */
-  size_t owed;  /* Bytes of answers not sent yet; the last of whole answers. */
-  size_t held;  /* Bytes of a line whose end has not come. */
-  char *rest;   /* Those bytes. */
+  bool ending;   /* No message comes any more: answers go out, then it is left. */
+  bool writable; /* It is waited for until it can be written to. */
+  size_t owed;   /* Bytes of answers not sent yet; the last of whole answers. */
+  size_t held;   /* Bytes of a line whose end has not come. */
+  char *line;    /* Those bytes. */
 };
 
-static char answers[REPEATED * SIZE];
-static char room[MAX_MESSAGE + 1 + READ];
+static char answers[REPEATED * SIZE], room[2 * MAX_LINE];
 static int poller;
 
 static void leave(struct client *c) {
   close(c->fd); /* Which takes it out of epoll as well. */
-  free(c->rest);
+  free(c->line);
   free(c);
 }
 
-static bool is_fin(const char *line, const char *end) {
-  while (line < end && isspace((unsigned char)*line)) line++;
-  while (line < end && isspace((unsigned char)end[-1])) end--;
-  return end - line == 3 && strncasecmp(line, "FIN", 3) == 0;
-}
-
-/* Sends what is owed, or as much as fits; false if the client is lost. */
-static bool answer(struct client *c) {
+/* Sends what is owed, or as much as the kernel takes. */
+static void answer(struct client *c) {
   while (c->owed > 0) {
     /* All answers are the same: only where in one of them we stand matters. */
     size_t from = (SIZE - c->owed % SIZE) % SIZE;
     size_t most = sizeof answers - from;
-    size_t want = c->owed < most ? c->owed : most;
-    ssize_t sent = send(c->fd, answers + from, want, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) break;
+    ssize_t sent =
+        send(c->fd, answers + from, c->owed < most ? c->owed : most, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN) break;
+    if (sent < 0) sent = (ssize_t)c->owed; /* It is lost, as `recv` will tell. */
     c->owed -= (size_t)sent;
   }
-  bool waiting = c->owed > 0;
-  if (waiting != c->waiting) {
-    struct epoll_event event = {waiting ? EPOLLOUT : EPOLLIN, {.ptr = c}};
+  if (c->writable != (c->owed > 0)) {
+    c->writable = c->owed > 0;
+    struct epoll_event event = {c->writable ? EPOLLOUT : EPOLLIN, {.ptr = c}};
     epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &event);
-    c->waiting = waiting;
   }
-  return !c->ending || waiting || shutdown(c->fd, SHUT_WR) == 0;
+  if (c->ending && !c->writable) shutdown(c->fd, SHUT_WR);
 }
 
-/* Takes the lines out of what was read; false if the client must go. */
-static bool take(struct client *c, size_t count, bool ended) {
-  char *line = room, *limit = room + count, *from = room + c->held, *end;
-  while ((end = memchr(from, '\n', (size_t)(limit - from))) != NULL) {
+/* Takes the lines out of the first bytes in `room`; what is left is kept. */
+static void take(struct client *c, size_t size) {
+  char *line = room, *limit = room + size, *from = room + c->held, *end;
+  while (!c->ending && (end = memchr(from, '\n', (size_t)(limit - from))) != NULL) {
     c->owed += SIZE;
-    if (is_fin(line, end)) {
-      c->ending = true;
-      c->held = 0;
-      return true;
-    }
+    c->ending = end - line == 3 && strncasecmp(line, "FIN", 3) == 0;
     line = from = end + 1;
   }
-  c->held = (size_t)(limit - line);
-  if (ended) {
-    /* What is left at the end of the stream is the last message. */
-    c->owed += c->held > 0 ? SIZE : 0;
-    c->ending = true;
-    return true;
-  }
-  if (c->held > MAX_MESSAGE) return false;
-  if (c->held == 0) return true;
-  char *rest = realloc(c->rest, c->held);
-  if (rest == NULL) return false;
-  c->rest = rest;
-  memcpy(rest, line, c->held);
-  return true;
+  c->held = c->ending ? 0 : (size_t)(limit - line);
+  if (c->held == 0) return;
+  c->line = realloc(c->line, c->held);
+  if (c->line == NULL) abort();
+  memcpy(c->line, line, c->held);
 }
 
 static void serve(struct client *c) {
-  if (c->waiting) {
-    if (!answer(c)) leave(c);
-    return;
-  }
-  if (c->ending) {
-    /* To close with bytes unread would reset the connection, answers and all. */
-    if (recv(c->fd, room, READ, MSG_DONTWAIT) <= 0) leave(c);
-    return;
-  }
-  if (c->held > 0) memcpy(room, c->rest, c->held);
-  ssize_t got = recv(c->fd, room + c->held, READ, MSG_DONTWAIT);
-  if (got < 0 || !take(c, c->held + (size_t)got, got == 0) || !answer(c)) leave(c);
+  if (c->writable) return answer(c);
+  if (c->held > 0) memcpy(room, c->line, c->held);
+  ssize_t got = recv(c->fd, room + c->held, MAX_LINE, 0);
+  /* Once it is ending, it is read to its end: to close with bytes unread would reset
+     the connection, answers and all. */
+  if (got < 0 || c->held > MAX_LINE || (c->ending && got == 0)) return leave(c);
+  if (c->ending) return;
+  /* What is left at the end of the stream is the last message. */
+  if (got == 0) c->owed += c->held > 0 ? SIZE : 0;
+  if (got == 0) c->ending = true;
+  else take(c, c->held + (size_t)got);
+  answer(c);
 }
 
 static void welcome(int listener) {
@@ -121,7 +101,7 @@ static void welcome(int listener) {
   c->fd = fd;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   struct epoll_event event = {EPOLLIN, {.ptr = c}};
-  if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) != 0) leave(c);
+  epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
 }
 
 int main(void) {
@@ -130,7 +110,7 @@ int main(void) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   poller = epoll_create1(0);
-  struct epoll_event event = {EPOLLIN, {.ptr = NULL}}, events[512];
+  struct epoll_event event = {EPOLLIN, {.ptr = NULL}}, events[EVENTS];
   if (bind(listener, (struct sockaddr *)&address, length) != 0 ||
       listen(listener, 4096) != 0 ||
       getsockname(listener, (struct sockaddr *)&address, &length) != 0 ||
@@ -141,8 +121,8 @@ int main(void) {
   for (int i = 0; i < REPEATED; i++) memcpy(answers + i * SIZE, ANSWER, SIZE);
   printf("127.0.0.1:%d\n", ntohs(address.sin_port));
   fflush(stdout);
-  for (;;) {
-    int count = epoll_wait(poller, events, 512, -1);
+  while (true) {
+    int count = epoll_wait(poller, events, EVENTS, -1);
     for (int i = 0; i < count; i++) {
       if (events[i].data.ptr == NULL) welcome(listener);
       else serve(events[i].data.ptr);

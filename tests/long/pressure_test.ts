@@ -55,13 +55,13 @@ async function delay(one: () => Promise<void>): Promise<number> {
 /** Measures what clients that do not read cost the others, and the server. */
 async function press(server: Program, say: string, ask: () => Promise<void>) {
   await ask();
-  const alone = await memoryKib(server.pid);
+  const alone = memoryKib(server.pid);
   await using clients = deaf(await server.port(), say);
   const pushed = await delay(ask); // While they push,
   await clients.says("plein");
   const stuck = await delay(ask); // and when they are stuck.
   assert(Math.max(pushed, stuck) <= DELAY, `${pushed} ms, then ${stuck} ms`);
-  const each = (await memoryKib(server.pid) - alone) / STALLED;
+  const each = (memoryKib(server.pid) - alone) / STALLED;
   assert(each < EACH, `${each} KiB for each`);
   server.kill();
   assertEquals((await server.end()).code, 0);

@@ -5,35 +5,36 @@
 import { createServer } from "node:net";
 
 const ANSWER = "Message reçu\n";
-const MAX_MESSAGE = 64 * 1024;
+const MAX_LINE = 64 * 1024;
 
 const options = { allowHalfOpen: true, noDelay: true };
 const server = createServer(options, (socket) => {
-  let rest = "", ended = false;
-  const answer = (lines) => {
-    const fin = lines.findIndex((line) => /^\s*fin\s*$/i.test(line));
-    if (fin >= 0) lines.length = fin + 1;
-    ended ||= fin >= 0;
+  let rest = "";
+  let ended = false;
+  const answer = (messages) => {
+    const fin = messages.findIndex((message) => /^fin\r?$/i.test(message));
+    const count = fin < 0 ? messages.length : fin + 1;
     // False: it does not read its answers; no more of its messages until it does.
-    if (lines.length > 0 && !socket.write(ANSWER.repeat(lines.length))) {
-      socket.pause();
-    }
-    if (ended) socket.end();
+    if (count > 0 && !socket.write(ANSWER.repeat(count))) socket.pause();
+    return fin >= 0;
+  };
+  const end = () => {
+    ended = true;
+    socket.end();
   };
   socket.setEncoding("utf8"); // Holds back a character that is cut in two.
   socket.on("data", (text) => {
-    // After FIN it is only read to its end.
-    if (ended) return;
-    const lines = (rest + text).split("\n");
-    rest = lines.pop();
-    if (rest.length > MAX_MESSAGE) return socket.destroy();
-    answer(lines);
+    if (ended) return; // After FIN it is only read to its end.
+    const messages = (rest + text).split("\n");
+    rest = messages.pop();
+    if (rest.length > MAX_LINE) socket.destroy();
+    else if (answer(messages)) end();
   });
   socket.on("drain", () => socket.resume());
   socket.on("end", () => {
     if (ended) return;
-    ended = true;
-    answer(rest ? [rest] : []);
+    if (rest) answer([rest]);
+    end();
   });
   socket.on("error", () => socket.destroy());
 });
