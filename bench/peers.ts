@@ -18,6 +18,9 @@ export const BARE = "bare.ts";
 /** What shares clients out among several servers; behind it, here, is the unit. */
 export const BALANCER = "HAProxy";
 
+/** This project's server with little room for young objects, so that fewer wait. */
+export const SMALL = "--max-semi-space-size=1";
+
 /** What this machine has to run peers with. */
 export interface Tools {
   /** The path of each program that is there. */
@@ -123,6 +126,12 @@ export function ours(...options: string[]): Command {
   return script(OURS, "--port", "0", "--quiet", ...options);
 }
 
+/** How {@linkcode SMALL} is started. */
+export function smallSemiSpace(): Start {
+  const [program, run, ...rest] = ours("--threads", "1");
+  return { command: [program, run, `--v8-flags=${SMALL}`, ...rest] };
+}
+
 /** A port that nobody has, for a program that cannot be given 0. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -130,7 +139,11 @@ export function freePort(): number {
 }
 
 /** HAProxy with the guide's configuration, in front of the server at this port. */
-export function balancer({ paths }: Tools, server: number, folder: string): Start {
+export function balancer(
+  { paths }: Tools,
+  server: number,
+  folder: string,
+): Start {
   const port = freePort();
   const [A, B, C] = Array(3).fill(`${server}`);
   const env = { PORT: `${port}`, A, B, C, SOCKET: `${folder}/haproxy.sock` };

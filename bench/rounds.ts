@@ -25,6 +25,8 @@ import {
   ours,
   ROOT,
   script,
+  SMALL,
+  smallSemiSpace,
   type Tools,
   UNIT,
   webPeers,
@@ -144,12 +146,13 @@ async function measureLoads(context: Context): Promise<Row[]> {
   const { tools, folder, load, seconds } = context;
   await using stack = new AsyncDisposableStack();
   const tick = { DENO_TOKIO_MAX_IO_EVENTS_PER_TICK: "64" };
-  // Only what is about fairness needs our own variants; and the bare loop, which
+  // What is about fairness or memory needs our own variants; and the bare loop, which
   // does not know where a message ends, can only be asked one at a time.
   const variants: Record<string, Start> = {
     [BARE]: bareLoop(),
     "MAX_IO_EVENTS_PER_TICK=64": { command: ours("--threads", "1"), env: tick },
     "--threads 8": { command: ours("--threads", "8") },
+    [SMALL]: smallSemiSpace(),
   };
   const peers = await linePeers(tools, folder);
   const servers = await startAll({ ...peers, ...variants }, context, stack);
@@ -187,14 +190,7 @@ async function measureLoads(context: Context): Promise<Row[]> {
 async function measureMemory(context: Context): Promise<Row[]> {
   const { tools, folder, load, clients } = context;
   const starts = await linePeers(tools, folder);
-  const [program, command, ...args] = ours("--threads", "1");
-  const small = [
-    program,
-    command,
-    "--v8-flags=--max-semi-space-size=1",
-    ...args,
-  ];
-  starts["--max-semi-space-size=1"] = { command: small };
+  starts[SMALL] = smallSemiSpace();
   const measure = async (name: string) => {
     // A new server each time, since few give memory back.
     await using server = await startServer(starts[name], folder);
