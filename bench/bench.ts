@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     string: ["only"],
     default: { only: ALL },
     unknown: (argument) => {
-      throw new Error(`${argument}: unknown argument. ${HELP}`);
+      throw new Error(`${argument}: unknown argument (see --help)`);
     },
   });
   if (help) return console.log(HELP);

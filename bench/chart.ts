@@ -11,81 +11,105 @@ import type { Report } from "./rounds.ts";
 const TEXT = {
   en: {
     title: "CPU time per message, in multiples of the loop in C",
-    "lock-step": "One message at a time, 64 clients",
+    "lock-step": "one message at a time, 64 clients",
+    crowd: "one message at a time, 1,000 clients",
     pipelined: "500 messages at a time, 16 clients",
   },
   fr: {
     title: "Temps de processeur par message, en multiples de la boucle en C",
-    "lock-step": "Un message à la fois, 64 clients",
+    "lock-step": "un message à la fois, 64 clients",
+    crowd: "un message à la fois, 1 000 clients",
     pipelined: "500 messages à la fois, 16 clients",
   },
 };
 
-// In units of the picture: read on a telephone of 360, a text of 14 is one of 11.
-const WIDTH = 460, ROW = 24, FROM = 168, TO = 410;
+/** The mark of each measurement: its outline, around 0,0. */
+const MARKS = {
+  "lock-step": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
+  crowd: "M0 -6L6 5H-6z",
+  pipelined: "M-4.5 -4.5H4.5V4.5H-4.5z",
+};
+
+// In units of the picture: read on a telephone of 360, a text of 15 is one of 12.
+const WIDTH = 460, ROW = 20, FROM = 164, TO = 440;
 
 const STYLE = `
-text { font: 14px system-ui, sans-serif; fill: #23201c; }
-.group { font-weight: 600; }
-.grid { stroke: #e2ddd3; }
+text { font: 15px system-ui, sans-serif; fill: #23201c; }
+.ours { font-weight: 600; }
 .number { fill: #67625a; text-anchor: middle; }
-rect { fill: #b5aea3; }
-.ours { fill: #0b6269; }
+.line { stroke: #e2ddd3; }
+.lock-step { fill: #0b6269; }
+.crowd { fill: #b4532a; }
+.pipelined { fill: #67625a; }
 @media (prefers-color-scheme: dark) {
   text { fill: #dedbd4; }
-  .grid { stroke: #33373c; }
-  .number { fill: #a09b92; }
-  rect { fill: #6d6a66; }
-  .ours { fill: #74c8c6; }
+  .line { stroke: #33373c; }
+  .lock-step { fill: #74c8c6; }
+  .crowd { fill: #e59a74; }
+  .number, .pipelined { fill: #a09b92; }
 }
 `;
 
 /** Draws the chart of a report. */
 export function chart({ rows }: Report, language: Language): string {
   const text = TEXT[language];
-  const shown = rows.filter(({ what, numbers }) =>
-    (what === "lock-step" || what === "pipelined") && numbers.times > 0
+  const kinds = ["lock-step", "crowd", "pipelined"] as const;
+  const times = (what: string, server: string) =>
+    rows.find((row) => row.what === what && row.server === server)
+      ?.numbers.times;
+  // The peers: those that were put under every load.
+  const servers = rows.filter((row) => row.what === "pipelined")
+    .map(({ server }) => server)
+    .toSorted((a, b) =>
+      (times("lock-step", a) ?? 0) - (times("lock-step", b) ?? 0)
+    );
+  const all = servers.flatMap((server) =>
+    kinds.map((what) => times(what, server) ?? 1)
   );
-  const most = Math.max(10, ...shown.map(({ numbers }) => numbers.times));
+  const least = Math.log(Math.min(1, ...all));
+  const most = Math.log(Math.max(10, ...all));
   const place = (times: number) =>
-    FROM + (TO - FROM) * Math.log(Math.max(1, times)) / Math.log(most);
+    (FROM + (TO - FROM) * (Math.log(times) - least) / (most - least)).toFixed(
+      1,
+    );
+  const mark = (what: keyof typeof MARKS, x: number | string, y: number) =>
+    `<path class="${what}" d="${
+      MARKS[what]
+    }" transform="translate(${x} ${y})"/>`;
   const parts: string[] = [];
   const words: string[] = [];
-  let y = 0;
-  for (const what of ["lock-step", "pipelined"] as const) {
+  let y = ROW;
+  for (const what of kinds) {
+    parts.push(mark(what, 8, y - 5));
+    parts.push(`<text x="22" y="${y}">${text[what]}</text>`);
     y += ROW;
-    parts.push(`<text class="group" x="0" y="${y}">${text[what]}</text>`);
-    words.push(`${text[what]}:`);
-    y += 8;
-    const bars = shown.filter((row) => row.what === what)
-      .toSorted((a, b) => a.numbers.times - b.numbers.times);
-    for (const { server, numbers: { times } } of bars) {
-      const end = Math.max(FROM + 2, place(times)); // The unit's can be seen too.
-      const style = server === OURS ? ` class="ours"` : "";
-      parts.push(
-        `<text x="0" y="${y + 17}">${server}</text>`,
-        `<rect${style} x="${FROM}" y="${y + 4}" width="${
-          (end - FROM).toFixed(1)
-        }" height="${ROW - 8}"/>`,
-        `<text x="${(end + 6).toFixed(1)}" y="${y + 17}">${
-          figure(times, "times", language)
-        }</text>`,
-      );
-      words.push(`${server} ${figure(times, "times", language)};`);
-      y += ROW;
+  }
+  const top = y - 8;
+  for (const server of servers) {
+    y += ROW;
+    const style = server === OURS ? ` class="ours"` : "";
+    parts.push(`<text${style} y="${y}">${server}</text>`);
+    parts.push(`<path class="line" d="M${FROM} ${y - 5}H${TO}"/>`);
+    for (const what of kinds) {
+      const value = times(what, server);
+      if (value === undefined) continue;
+      parts.push(mark(what, place(value), y - 5));
+      const told = figure(value, "times", language);
+      words.push(`${server}, ${text[what]} : ${told}.`);
     }
   }
-  const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) => times <= most)
-    .map((times) => {
-      const x = place(times).toFixed(1);
-      return `<path class="grid" d="M${x} ${ROW + 8}V${y}"/>` +
-        `<text class="number" x="${x}" y="${y + 18}">${times}</text>`;
-    });
-  const height = y + ROW;
+  const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) =>
+    Math.log(times) <= most
+  ).map((times) =>
+    `<path class="line" d="M${place(times)} ${top}V${y + 6}"/>` +
+    `<text class="number" x="${place(times)}" y="${y + 24}">${times}</text>`
+  );
+  const size = `width="${1.1 * WIDTH}" height="${1.1 * (y + 32)}"`;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" ` +
-    `width="${1.4 * WIDTH}" height="${1.4 * height}" role="img" ` +
-    `lang="${language}" aria-labelledby="title words">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${
+      y + 32
+    }" ` +
+    `${size} role="img" lang="${language}" aria-labelledby="title words">`,
     `<title id="title">${text.title}</title>`,
     `<desc id="words">${words.join(" ")}</desc>`,
     `<style>${STYLE}</style>`,

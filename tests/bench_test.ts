@@ -1,13 +1,11 @@
-/** The benchmark's peers are right, and its chart is whole; the rest is in long/. */
-import { assertEquals, assertMatch } from "@std/assert";
+/** The benchmark counts right, and the guide shows what it measured. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { chart } from "../bench/chart.ts";
-import { type Command, startServer } from "../bench/measure.ts";
-import { compile, OURS, script } from "../bench/peers.ts";
-import type { Report } from "../bench/report.ts";
-import type { Result } from "../bench/rounds.ts";
+import { fill, LANGUAGES, page, RESULTS } from "../bench/guide.ts";
+import { Load, type Numbers, startServer } from "../bench/measure.ts";
+import { compile, findTools, linePeers } from "../bench/peers.ts";
 import { bytes, exchange, Program, ROOT, testWith } from "./harness.ts";
 
-const PEERS = `${ROOT}bench/peers`;
 const ANSWER = "Message reçu\n";
 
 /** A folder of the test's own, which ends with it. */
@@ -17,52 +15,28 @@ async function temporary(): Promise<AsyncDisposable & { path: string }> {
   return { path, [Symbol.asyncDispose]: remove };
 }
 
-/** Each peer: what it needs, and its command. */
-const COMMANDS: [
-  string,
-  string,
-  (folder: string) => Promise<Command> | Command,
-][] = [
-  [OURS, "sh", () => script(OURS, "--port", "0", "--quiet", "--threads", "1")],
-  ["epoll.c", "cc", (folder) => compile(["cc"], "peers/epoll.c", folder)],
-  ["threads.py", "python3", () => ["python3", `${PEERS}/threads.py`]],
-  [
-    "threads.py --naive",
-    "python3",
-    () => ["python3", `${PEERS}/threads.py`, "--naive"],
-  ],
-  [
-    "asyncio_server.py",
-    "python3",
-    () => ["python3", `${PEERS}/asyncio_server.py`],
-  ],
-  ["net.mjs", "node", () => ["node", `${PEERS}/net.mjs`]],
-];
-
-for (const [name, tool, command] of COMMANDS) {
-  testWith(
-    tool,
-    `${name} answers each line once, however it arrives`,
-    async () => {
-      await using folder = await temporary();
-      const started = await command(folder.path);
-      await using server = await startServer(started, folder.path);
+testWith(
+  "cc",
+  "Every peer of the benchmark that this machine has answers each line once",
+  async () => {
+    await using folder = await temporary();
+    const tools = await findTools(false);
+    const peers = await linePeers(tools, folder.path);
+    for (const [name, start] of Object.entries(peers)) {
+      await using server = await startServer(start, folder.path);
       const { port } = server;
+      const answers = async (text: string, count: number) =>
+        assertEquals(await exchange(port, text), ANSWER.repeat(count), name);
       // Glued lines, and a last one without its end before a half-close.
-      assertEquals(
-        await exchange(port, "un\ndeux\r\n\ntrès\nfin?"),
-        ANSWER.repeat(5),
-      );
-      assertEquals(await exchange(port, ""), "");
+      await answers("un\ndeux\n\ntrès\nfin?", 5);
+      await answers("", 0);
       // FIN is answered and ends, in any case; what follows is not a message.
-      assertEquals(await exchange(port, "a\n fIn \nb\nc\n"), ANSWER.repeat(2));
-      assertEquals(await exchange(port, "a\nFIN"), ANSWER.repeat(2));
+      await answers("a\nfIn\nb\nc\n", 2);
+      await answers("a\nFIN", 2);
       // As long as a line may be, and more answers than fit into one write.
       const long = "é".repeat(32 * 1024 - 1) + "\n";
-      assertEquals(await exchange(port, long + "a\n" + long), ANSWER.repeat(3));
-      const many = await exchange(port, "Bonjour\n".repeat(20_000));
-      assertEquals(many, ANSWER.repeat(20_000));
-
+      await answers(long + "a\n" + long, 3);
+      await answers("Bonjour\n".repeat(20_000), 20_000);
       // One byte at a time; FIN, so cut, is seen, and the server ends it.
       using conn = await Deno.connect({ port });
       conn.setNoDelay(true);
@@ -70,56 +44,108 @@ for (const [name, tool, command] of COMMANDS) {
         await conn.write(new Uint8Array([byte]));
         await new Promise(setImmediate);
       }
-      assertEquals(await new Response(conn.readable).text(), ANSWER.repeat(2));
+      const heard = await new Response(conn.readable).text();
+      assertEquals(heard, ANSWER.repeat(2), name);
+    }
+  },
+);
+
+/** A server that counts the lines that it answers. */
+function counter(): AsyncDisposable & { port: number; lines: number } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conversations: Promise<void>[] = [];
+  const server = {
+    port: listener.addr.port,
+    lines: 0,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await accepting;
+      await Promise.all(conversations);
     },
-  );
+  };
+  const serve = async (conn: Deno.Conn) => {
+    using _ = conn;
+    const room = new Uint8Array(65536);
+    for (let got; (got = await conn.read(room)) !== null;) {
+      const count = room.subarray(0, got).filter((byte) => byte === 10).length;
+      server.lines += count;
+      let answer = bytes(ANSWER.repeat(count));
+      while (answer.length) answer = answer.subarray(await conn.write(answer));
+    }
+  };
+  const accepting = (async () => {
+    for await (const conn of listener) conversations.push(serve(conn));
+  })().catch(() => {});
+  return server;
 }
 
-Deno.test("the benchmark says in one line what it does not know", async () => {
+testWith("cc", "The load counts the messages that the server got", async () => {
+  await using folder = await temporary();
+  const program = await compile("load.c", folder.path);
+  const run = async (words: Numbers, port: number) => {
+    await using load = new Load(program, { port, ...words }, 20);
+    await load.ready();
+    return await load.run();
+  };
+  const cases: [words: Numbers, messages: number][] = [
+    [{ clients: 3 }, 3],
+    [{ clients: 2, lines: 500 }, 1000],
+    [{ clients: 1, lines: 2, split: 1 }, 2],
+  ];
+  for (const [words, messages] of cases) {
+    await using server = counter();
+    // Of 0 seconds, both the warm-up and the run are one block of each client.
+    const told = await run({ ...words, seconds: 0 }, server.port);
+    assertEquals([told.messages, server.lines], [messages, 2 * messages]);
+  }
+  await using server = counter();
+  const words = { clients: 3, greedy: 1, warm: 0, seconds: 0.2 };
+  const told = await run(words, server.port);
+  // The warm-up is one line of each polite client, and 2,000 of the greedy one.
+  assert(server.lines >= told.messages + 2003 && told.messages > 2003);
+  assert(
+    0 < told.least && told.least <= told.median && told.median <= told.most,
+  );
+  assert(0 < told.middle_ms && told.middle_ms <= told.slowest_ms);
+  assert(told.seconds >= 0.2 && told.slowest_ms < 1000 * told.seconds);
+});
+
+Deno.test("The benchmark says in one line what it does not know", async () => {
   for (
     const [args, problem] of [
-      [["--fast"], /^"--fast": unknown argument\. Usage: .*\n$/],
-      [["--only", "mail"], /^--only "mail": write one or more of .*\n$/],
-      [["--rounds", "0"], /^--rounds "0": write a number from 1 to 1000\n$/],
+      [["--fast"], /^.*: --fast: unknown argument .*\n$/],
+      [["--only", "mail"], /^.*: --only mail: not of loads,.*\n$/],
     ] as const
   ) {
     const command = ["run", "--allow-all", "bench/bench.ts", ...args];
     await using bench = new Program(Deno.execPath(), command);
     const { code, out, err } = await bench.end();
-    assertEquals([code !== 0, out], [true, ""]);
+    assertEquals([code, out], [1, ""]);
     assertMatch(err, problem);
   }
 });
 
-const result = (measurement: string, server: string, cpu: number): Result => ({
-  ...{ measurement, server, rounds: [], median: { cpu_us: 5 * cpu } },
-  ...{ ratio: { cpu_us: cpu }, limited: 0 },
-  case: measurement === "pipelined" ? "16 clients" : "64 clients",
+Deno.test("The guide's figures and charts are those of the last run that was saved", async () => {
+  const report = JSON.parse(await Deno.readTextFile(RESULTS));
+  for (const language of LANGUAGES) {
+    const text = await Deno.readTextFile(page(language));
+    // `deno fmt` aligns the columns.
+    const cells = (text: string) => text.replace(/ +/g, " ");
+    assertEquals(cells(text), cells(fill(text, report, language)));
+    const drawn = await Deno.readTextFile(`${ROOT}guide/bench.${language}.svg`);
+    assertEquals(drawn, chart(report, language));
+    // What it shows of HAProxy's configuration stands in it.
+    const config = await Deno.readTextFile(`${ROOT}guide/haproxy.cfg`);
+    const [, shown] = text.match(/^```text\n(backend .*?)^```$/ms)!;
+    assert(config.includes(shown));
+  }
 });
 
-const REPORT: Report = {
-  date: "2026-01-02T03:04:05.678Z",
-  machine: {
-    ...{ os: "linux", arch: "x86_64", cores: 2, kernel: "linux 6.1" },
-    model: "A <very> long name & more of it, which no picture has the room for",
-  },
-  versions: { deno: "2.9.6", python3: "3.11.7" },
-  ...{ missing: [], generator: "load.c", limit: "C, epoll" },
-  options: { quick: false, only: [], rounds: 5, seconds: 1, clients: 2000 },
-  results: ["lock-step", "pipelined"].flatMap((measurement) => [
-    result(measurement, OURS, 1.75),
-    result(measurement, "Python threads", 123.4),
-    result(measurement, "C, epoll", 1),
-  ]),
-};
-
-testWith("python3", "the chart is whole XML, in both languages", async () => {
-  const parse = "import xml.dom.minidom; xml.dom.minidom.parse(sys.stdin)";
-  for (const language of ["en", "fr"] as const) {
-    const args = ["-c", `import sys; ${parse}`];
-    await using python = new Program("python3", args, { stdin: "piped" });
-    await python.type(chart(REPORT, language));
-    await python.endInput();
+testWith("python3", "The guide's charts are whole XML", async () => {
+  const parse = "import sys, xml.dom.minidom as dom; dom.parse(sys.argv[1])";
+  for (const language of LANGUAGES) {
+    const args = ["-c", parse, `guide/bench.${language}.svg`];
+    await using python = new Program("python3", args);
     assertEquals(await python.end(), { code: 0, out: "", err: "" });
   }
 });
