@@ -3,7 +3,8 @@
  *
  * Rates swing with whatever else a machine does; the CPU time that a server spends on
  * a message holds still, so that is what is compared, as a multiple of what a loop in
- * C spends that does nothing but the protocol.
+ * C spends that does nothing but the protocol. The peers answer lines, and no more: no
+ * FIN, no limits, no refusals. What this project's server does beyond, it pays for.
  *
  * Run it with `deno task bench`. (All permissions: Deno lets nobody with fewer read
  * /proc, where the CPU time of other processes is told.)
@@ -21,17 +22,17 @@ import { show } from "./table.ts";
 const ALL = Object.keys(MEASUREMENTS).join(",");
 const HELP = `Usage: deno task bench [--quick] [--only ${ALL}] [--save]
 --quick: under a minute, to see that all works; its figures are rough
---save: what the guide shows, its charts and tables, from this run`;
+--save: what the guide shows, its charts and tables, from this run
+Bun, if it is not on this machine, is fetched from npm.`;
 
 async function measure(quick: boolean, only: string[], folder: string) {
-  const progress = (text: string) => console.error(text);
-  progress("Looking for compilers, languages and servers");
+  console.error("Looking for compilers, languages and servers");
   const load = await compile("load.c", folder);
   const tools = await findTools(true);
   const size = quick
     ? { rounds: 1, seconds: 0.2, clients: 1000 }
     : { rounds: 5, seconds: 1, clients: 10_000 };
-  const context: Context = { tools, folder, load, progress, ...size };
+  const context: Context = { tools, folder, load, ...size };
   const rows: Row[] = [];
   for (const name of only) rows.push(...await MEASUREMENTS[name](context));
   const model = await Deno.readTextFile("/proc/cpuinfo");
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
     },
   });
   if (help) return console.log(HELP);
+  if (quick && save) throw new Error("--save: not of rough figures");
   const names = only.split(",");
   const unknown = names.find((name) => !(name in MEASUREMENTS));
   if (unknown !== undefined) {

@@ -4,19 +4,17 @@
  *
  * @module
  */
-import { figure, type Language, LANGUAGES } from "./guide.ts";
+import { type Language, LANGUAGES } from "./guide.ts";
 import { OURS, ROOT } from "./peers.ts";
 import type { Report } from "./rounds.ts";
 
 const TEXT = {
   en: {
-    title: "CPU time per message, in multiples of the loop in C",
     "lock-step": "one message at a time, 64 clients",
     crowd: "one message at a time, 1,000 clients",
     pipelined: "500 messages at a time, 16 clients",
   },
   fr: {
-    title: "Temps de processeur par message, en multiples de la boucle en C",
     "lock-step": "un message à la fois, 64 clients",
     crowd: "un message à la fois, 1 000 clients",
     pipelined: "500 messages à la fois, 16 clients",
@@ -77,7 +75,6 @@ export function chart({ rows }: Report, language: Language): string {
       MARKS[what]
     }" transform="translate(${x} ${y})"/>`;
   const parts: string[] = [];
-  const words: string[] = [];
   let y = ROW;
   for (const what of kinds) {
     parts.push(mark(what, 8, y - 5));
@@ -94,8 +91,6 @@ export function chart({ rows }: Report, language: Language): string {
       const value = times(what, server);
       if (value === undefined) continue;
       parts.push(mark(what, place(value), y - 5));
-      const told = figure(value, "times", language);
-      words.push(`${server}, ${text[what]} : ${told}.`);
     }
   }
   const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) =>
@@ -109,9 +104,7 @@ export function chart({ rows }: Report, language: Language): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${
       y + 32
     }" ` +
-    `${size} role="img" lang="${language}" aria-labelledby="title words">`,
-    `<title id="title">${text.title}</title>`,
-    `<desc id="words">${words.join(" ")}</desc>`,
+    `${size}>`,
     `<style>${STYLE}</style>`,
     ...grid,
     ...parts,

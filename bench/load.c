@@ -1,7 +1,7 @@
 /*
  * The load: clients that speak, and count and time the answers. One thread, epoll.
  *
- * Arguments are name=number:
+ * What it does stands in its environment:
  *   port      where the server is, on 127.0.0.1
  *   clients   how many connections
  *   lines     messages in a block; 1 is lock-step
@@ -31,13 +31,7 @@
 enum { LINE = sizeof MESSAGE - 1, GREEDY_LINES = 2000, EVENTS = 512 };
 static const int ANSWER_SIZE = sizeof ANSWER - 1;
 
-static double port, clients = 1, lines = 1, split, greedy, warm, seconds = 1;
-static const struct {
-  const char *name;
-  double *value;
-} OPTIONS[] = {{"port", &port},     {"clients", &clients}, {"lines", &lines},
-               {"split", &split},   {"greedy", &greedy},   {"warm", &warm},
-               {"seconds", &seconds}};
+static double port, clients, lines, split, greedy;
 
 struct client {
   int fd;
@@ -167,18 +161,17 @@ static double run(struct client *all, int count, double duration) {
   return (double)(now() - start) / 1e9;
 }
 
-static void parse(const char *argument) {
-  for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    size_t length = strlen(OPTIONS[i].name);
-    if (strncmp(OPTIONS[i].name, argument, length) || argument[length] != '=') continue;
-    *OPTIONS[i].value = atof(argument + length + 1);
-    return;
-  }
-  die("an unknown argument");
+static double option(const char *name, double otherwise) {
+  const char *value = getenv(name);
+  return value ? atof(value) : otherwise;
 }
 
-int main(int argc, char **argv) {
-  for (int i = 1; i < argc; i++) parse(argv[i]);
+int main(void) {
+  port = option("port", 0);
+  clients = option("clients", 1);
+  lines = option("lines", 1);
+  split = option("split", 0);
+  greedy = option("greedy", 0);
   int polite = (int)clients, count = polite + (int)greedy;
   size_t longest = lines > GREEDY_LINES ? (size_t)lines : GREEDY_LINES;
   struct client *all = calloc((size_t)count, sizeof *all);
@@ -190,11 +183,11 @@ int main(int argc, char **argv) {
     all[i].greedy = i >= polite;
     join(&all[i]);
   }
-  run(all, count, warm);
+  run(all, count, option("warm", 0));
   puts("ready");
   fflush(stdout);
   if (getchar() == EOF) return 0;
-  double took = run(all, count, seconds);
+  double took = run(all, count, option("seconds", 1));
   qsort(times, blocks, sizeof *times, ascending);
   qsort(all, (size_t)polite, sizeof *all, fewest_first);
   printf("{\"messages\":%llu,\"seconds\":%.6f,\"middle_ms\":%.4f,\"slowest_ms\":%.4f,"

@@ -110,13 +110,15 @@ export class Load implements AsyncDisposable {
   #lines: ReadableStreamDefaultReader<string>;
 
   /**
-   * @param words Its arguments, as load.c knows them.
+   * @param words Its environment, as load.c knows it.
    * @param limit After how many seconds it is ended.
    */
   constructor(program: string, words: Numbers, limit: number) {
-    const args = Object.entries(words).map((word) => word.join("="));
-    const pipes = { stdin: "piped", stdout: "piped" } as const;
-    this.#child = spawn([program, ...args], pipes);
+    const entries = Object.entries(words).map((
+      [name, value],
+    ) => [name, `${value}`]);
+    const env = Object.fromEntries(entries);
+    this.#child = spawn([program], { env, stdin: "piped", stdout: "piped" });
     const kill = () => this.#child.kill("SIGKILL");
     this.#timer = setTimeout(kill, limit * 1000);
     // Each of its two lines arrives whole: it is written at once.

@@ -95,22 +95,21 @@ export async function linePeers(
     // One thread, as the others.
     [OURS]: { command: ours("--threads", "1") },
   };
-  if (paths.bun) {
-    peers["Bun.listen"] = { command: [paths.bun, `${HERE}peers/bun.mjs`] };
-  }
-  if (paths.node) {
-    peers["Node net"] = { command: [paths.node, `${HERE}peers/node.mjs`] };
+  const programs = [
+    ["Bun.listen", "bun", "bun.mjs"],
+    ["Node net", "node", "node.mjs"],
+    ["Python asyncio", "python3", "asyncio_server.py"],
+    ["Python threading", "python3", "threads.py"],
+  ];
+  for (const [name, tool, file] of programs) {
+    if (!paths[tool]) continue;
+    peers[name] = { command: [paths[tool], `${HERE}peers/${file}`] };
   }
   if (paths.go) {
     const program = `${folder}/goroutines`;
     const source = `${HERE}peers/goroutines.go`;
     await output([paths.go, "build", "-o", program, source], 120);
     peers["Go net"] = { command: [program] };
-  }
-  if (paths.python3) {
-    const file = (name: string) => [paths.python3, `${HERE}peers/${name}.py`];
-    peers["Python asyncio"] = { command: file("asyncio_server") };
-    peers["Python threading"] = { command: file("threads") };
   }
   return peers;
 }

@@ -71,7 +71,6 @@ export interface Context {
   seconds: number;
   /** How many idle clients. */
   clients: number;
-  progress(text: string): void;
 }
 
 /**
@@ -91,7 +90,7 @@ async function interleave(
   const rows: Row[] = servers.map((server) => ({ what, server, numbers: {} }));
   const told = new Map<string, Numbers[]>(servers.map((name) => [name, []]));
   for (let round = 0; round < context.rounds; round++) {
-    context.progress(`${what}, round ${round + 1} of ${context.rounds}`);
+    console.error(`${what}, round ${round + 1} of ${context.rounds}`);
     for (let i = 0; i < rows.length; i++) {
       const row = rows[(i + round) % rows.length];
       if (row.error !== undefined) continue;

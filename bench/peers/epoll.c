@@ -1,10 +1,9 @@
 /*
  * The unit: what the protocol costs when nothing but the kernel is in the way.
  *
- * One thread, epoll, sockets that never block: the best usual form in C. A message
- * is a line, answered "Message reçu"; FIN, or the end of the stream, ends. All the
- * answers to a read leave in one write, and while a client does not read them, it
- * is not read from. Prints its address, as all the peers do. Linux only.
+ * One thread, epoll, sockets that never block: the best usual form in C. Each line is
+ * answered "Message reçu". All the answers to a read leave in one write, and while a
+ * client does not read them, it is not read from. Prints its address. Linux only.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,26 +20,27 @@
 #define ANSWER "Message reçu\n"
 enum {
   SIZE = sizeof ANSWER - 1,
-  MAX_LINE = 64 * 1024,
+  READ = 64 * 1024,
   REPEATED = 4096, /* Answers ready to be sent, one after the other. */
   EVENTS = 512,
 };
 
 struct client {
   int fd;
-  bool ending;   /* No message comes any more: answers go out, then it is left. */
   bool writable; /* It is waited for until it can be written to. */
   size_t owed;   /* Bytes of answers not sent yet; the last of whole answers. */
-  size_t held;   /* Bytes of a line whose end has not come. */
-  char *line;    /* Those bytes. */
 };
 
-static char answers[REPEATED * SIZE], room[2 * MAX_LINE];
+static char answers[REPEATED * SIZE], room[READ];
 static int poller;
+
+static void watch(struct client *c, int how, uint32_t what) {
+  struct epoll_event event = {what, {.ptr = c}};
+  epoll_ctl(poller, how, c->fd, &event);
+}
 
 static void leave(struct client *c) {
   close(c->fd); /* Which takes it out of epoll as well. */
-  free(c->line);
   free(c);
 }
 
@@ -53,44 +53,23 @@ static void answer(struct client *c) {
     ssize_t sent =
         send(c->fd, answers + from, c->owed < most ? c->owed : most, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) break;
-    if (sent < 0) sent = (ssize_t)c->owed; /* It is lost, as `recv` will tell. */
+    if (sent < 0) return leave(c);
     c->owed -= (size_t)sent;
   }
-  if (c->writable != (c->owed > 0)) {
-    c->writable = c->owed > 0;
-    struct epoll_event event = {c->writable ? EPOLLOUT : EPOLLIN, {.ptr = c}};
-    epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &event);
-  }
-  if (c->ending && !c->writable) shutdown(c->fd, SHUT_WR);
-}
-
-/* Takes the lines out of the first bytes in `room`; what is left is kept. */
-static void take(struct client *c, size_t size) {
-  char *line = room, *limit = room + size, *from = room + c->held, *end;
-  while (!c->ending && (end = memchr(from, '\n', (size_t)(limit - from))) != NULL) {
-    c->owed += SIZE;
-    c->ending = end - line == 3 && strncasecmp(line, "FIN", 3) == 0;
-    line = from = end + 1;
-  }
-  c->held = c->ending ? 0 : (size_t)(limit - line);
-  if (c->held == 0) return;
-  c->line = realloc(c->line, c->held);
-  if (c->line == NULL) abort();
-  memcpy(c->line, line, c->held);
+  if (c->writable == (c->owed > 0)) return;
+  c->writable = c->owed > 0;
+  watch(c, EPOLL_CTL_MOD, c->writable ? EPOLLOUT : EPOLLIN);
 }
 
 static void serve(struct client *c) {
   if (c->writable) return answer(c);
-  if (c->held > 0) memcpy(room, c->line, c->held);
-  ssize_t got = recv(c->fd, room + c->held, MAX_LINE, 0);
-  /* Once it is ending, it is read to its end: to close with bytes unread would reset
-     the connection, answers and all. */
-  if (got < 0 || c->held > MAX_LINE || (c->ending && got == 0)) return leave(c);
-  if (c->ending) return;
-  /* What is left at the end of the stream is the last message. */
-  if (got == 0) c->owed += c->held > 0 ? SIZE : 0;
-  if (got == 0) c->ending = true;
-  else take(c, c->held + (size_t)got);
+  ssize_t got = recv(c->fd, room, READ, 0);
+  if (got <= 0) return leave(c);
+  const char *from = room, *limit = room + got, *end;
+  while ((end = memchr(from, '\n', (size_t)(limit - from))) != NULL) {
+    c->owed += SIZE;
+    from = end + 1;
+  }
   answer(c);
 }
 
@@ -100,8 +79,7 @@ static void welcome(int listener) {
   if (c == NULL) return;
   c->fd = fd;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct epoll_event event = {EPOLLIN, {.ptr = c}};
-  epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+  watch(c, EPOLL_CTL_ADD, EPOLLIN);
 }
 
 int main(void) {

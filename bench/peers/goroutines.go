@@ -6,9 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"net"
-	"strings"
 )
 
 func handle(conn net.Conn) {
@@ -16,29 +14,21 @@ func handle(conn net.Conn) {
 	reader := bufio.NewReader(conn)
 	writer := bufio.NewWriter(conn)
 	for {
-		line, err := reader.ReadSlice('\n')
-		message := string(line)
-		for err == bufio.ErrBufferFull && len(message) < 64*1024 {
-			line, err = reader.ReadSlice('\n')
-			message += string(line)
+		_, err := reader.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			continue // A part of a long message.
 		}
-		if len(message) > 0 {
-			writer.WriteString("Message reçu\n")
-		}
-		if err != nil || strings.EqualFold(strings.TrimSpace(message), "FIN") {
+		if err != nil {
 			break
 		}
+		writer.WriteString("Message reçu\n")
 		waiting, _ := reader.Peek(reader.Buffered())
 		if bytes.IndexByte(waiting, '\n') < 0 && writer.Flush() != nil {
 			return
 		}
 	}
 	writer.Flush()
-	conn.(*net.TCPConn).CloseWrite()
-	// To close with bytes unread would reset the connection, answers and all.
-	io.Copy(io.Discard, reader)
 }
-
 
 func main() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -7,37 +7,17 @@ import socket
 import threading
 
 ANSWER = "Message reçu\n".encode()
-MAX_LINE = 64 * 1024
 
 
 def handle(conn: socket.socket) -> None:
     with conn:
-        try:
-            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            converse(conn)
-            conn.shutdown(socket.SHUT_WR)
-            # To close with bytes unread would reset the connection, answers and all.
-            while conn.recv(65536):
-                pass
-        except (OSError, ValueError):
-            pass  # Lost, or not UTF-8: that client only.
-
-
-def converse(conn: socket.socket) -> None:
-    rest = b""
-    while data := conn.recv(65536):
-        whole, newline, rest = (rest + data).rpartition(b"\n")
-        if len(rest) > MAX_LINE:
-            return
-        if not newline:
-            continue
-        messages = whole.decode().split("\n")
-        for place, message in enumerate(messages, 1):
-            if len(message) < 5 and message.strip().upper() == "FIN":
-                return conn.sendall(ANSWER * place)
-        conn.sendall(ANSWER * len(messages))
-    if rest:
-        conn.sendall(ANSWER)  # What is left at the end is the last message.
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        rest = b""
+        while data := conn.recv(65536):
+            whole, newline, rest = (rest + data).rpartition(b"\n")
+            if newline:
+                messages = whole.decode().split("\n")
+                conn.sendall(ANSWER * len(messages))
 
 
 with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
