@@ -53,7 +53,8 @@ export function figure(
       maximumFractionDigits: digits,
     }).replace(/\u202f/g, "\u00a0");
   if (key === "times" || key === "speed_up") {
-    return `× ${write(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}`;
+    const digits = [9.995, 99.95].filter((limit) => value < limit).length;
+    return `× ${write(digits)}`;
   }
   if (key === "kib") return `${write(1)} ${language === "fr" ? "Kio" : "KiB"}`;
   if (key === "slowest_ms") return `${write(0)} ms`;

@@ -5,6 +5,7 @@ import { chart } from "../bench/chart.ts";
 import { fill, LANGUAGES, page, RESULTS } from "../bench/guide.ts";
 import { Load, type Numbers, startServer } from "../bench/measure.ts";
 import { compile, findTools, linePeers } from "../bench/peers.ts";
+import { write } from "../scripts/encoding.ts";
 import { bytes, exchange, Program, ROOT, testWith } from "./harness.ts";
 
 const ANSWER = "Message reçu\n";
@@ -64,11 +65,12 @@ function counter(): AsyncDisposable & { port: number; lines: number } {
   const serve = async (conn: Deno.Conn) => {
     using _ = conn;
     const room = new Uint8Array(65536);
-    for (let got; (got = await conn.read(room)) !== null;) {
+    let got = await conn.read(room);
+    while (got !== null) {
       const count = room.subarray(0, got).filter((byte) => byte === 10).length;
       server.lines += count;
-      let answer = bytes(ANSWER.repeat(count));
-      while (answer.length) answer = answer.subarray(await conn.write(answer));
+      await write(conn, bytes(ANSWER.repeat(count)));
+      got = await conn.read(room);
     }
   };
   const accepting = (async () => {
