@@ -16,7 +16,11 @@ const running = new Set<Deno.ChildProcess>();
 
 /** Ends whatever still runs, at once. */
 export function endAll(): void {
-  for (const child of running) child.kill("SIGKILL");
+  for (const child of running) {
+    try {
+      child.kill("SIGKILL");
+    } catch { /* It has just ended. */ }
+  }
 }
 
 // Python would leave its cache beside the peers, and keep its first line to itself.
