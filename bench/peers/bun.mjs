@@ -3,14 +3,18 @@
  * write. It takes what the kernel takes; the rest is ours to keep until `drain`.
  */
 const ANSWER = "Message reçu\n";
+const NOTHING = Buffer.alloc(0);
 
 /** Writes answers, or as much of them as the kernel takes. */
 function write(socket, answers) {
-  const rest = answers.subarray(Math.max(0, socket.write(answers)));
-  socket.data.owed = rest;
-  // While it does not read its answers, no more of its messages are read.
-  if (rest.length > 0) socket.pause();
-  else if (socket.data.ended) socket.end();
+  const sent = Math.max(0, socket.write(answers));
+  if (sent < Buffer.byteLength(answers)) {
+    socket.data.owed = Buffer.from(answers).subarray(sent);
+    socket.pause(); // While it does not read its answers, nor do we its messages.
+  } else {
+    socket.data.owed = NOTHING;
+    if (socket.data.ended) socket.end();
+  }
 }
 
 const listener = Bun.listen({
@@ -20,16 +24,17 @@ const listener = Bun.listen({
   socket: {
     open(socket) {
       socket.setNoDelay(true);
-      const owed = Buffer.alloc(0);
-      const decoder = new TextDecoder();
-      socket.data = { decoder, rest: "", owed, ended: false };
+      socket.data = { rest: NOTHING, owed: NOTHING, ended: false };
     },
     data(socket, bytes) {
       const client = socket.data;
-      const text = client.decoder.decode(bytes, { stream: true });
-      const messages = (client.rest + text).split("\n");
-      client.rest = messages.pop();
-      write(socket, Buffer.from(ANSWER.repeat(messages.length)));
+      if (client.rest.length > 0) bytes = Buffer.concat([client.rest, bytes]);
+      const end = bytes.lastIndexOf(10) + 1;
+      client.rest = NOTHING;
+      if (end < bytes.length) client.rest = Buffer.from(bytes.subarray(end));
+      if (end === 0) return;
+      const messages = bytes.toString("utf8", 0, end - 1).split("\n");
+      write(socket, ANSWER.repeat(messages.length));
     },
     drain(socket) {
       socket.resume();
@@ -37,7 +42,7 @@ const listener = Bun.listen({
     },
     end(socket) {
       socket.data.ended = true;
-      write(socket, socket.data.owed);
+      if (socket.data.owed.length === 0) socket.end();
     },
   },
 });
