@@ -189,6 +189,7 @@ async function measureLoads(context: Context): Promise<Row[]> {
 async function measureMemory(context: Context): Promise<Row[]> {
   const { tools, folder, load, clients } = context;
   const starts = await linePeers(tools, folder);
+  starts[BARE] = bareLoop();
   starts[SMALL] = smallSemiSpace();
   const measure = async (name: string) => {
     // A new server each time, since few give memory back.

@@ -7,15 +7,12 @@
 const ANSWER = new TextEncoder().encode("Message reçu\n");
 
 async function handle(conn: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(65_536);
+  const buffer = new Uint8Array(512);
   while (await conn.read(buffer) !== null) await conn.write(ANSWER);
   conn.close();
 }
 
-const listener = Deno.listen({
-  hostname: "127.0.0.1",
-  port: 0,
-  tcpBacklog: 4096,
-});
+const options = { hostname: "127.0.0.1", port: 0, tcpBacklog: 4096 };
+const listener = Deno.listen(options);
 console.log(`127.0.0.1:${listener.addr.port}`);
 for await (const conn of listener) handle(conn).catch(() => {});
