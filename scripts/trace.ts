@@ -15,6 +15,7 @@ export function trace(start: number, thread = ""): void {
   const numbers = new WeakMap<object, string>(), seen = new WeakSet<object>();
   let sockets = 0, workers = 0;
 
+  /** Has each call of a function printed, which does what it did. */
   function watch(holder: any, key: PropertyKey): void {
     if (!Object.hasOwn(holder, key)) return;
     const name = key === Symbol.dispose ? "close" : String(key);
@@ -34,7 +35,7 @@ export function trace(start: number, thread = ""): void {
       };
       const fail = (error: any) => {
         if (key === Symbol.dispose) return; // It may be called twice.
-        const { name, code = name } = Object(error);
+        const { name = "Error", code = name } = Object(error);
         print(undefined, ` → ${name === "Error" ? code : name}`);
         throw error;
       };

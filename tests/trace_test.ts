@@ -132,7 +132,7 @@ Deno.test("trace shows how calls fail, and lets them fail as they did", async ()
     "#1     close → BadResource",
     "close",
     "connect 127.0.0.1:PORT → ConnectionRefused",
-    "connect 127.0.0.1:PORT → undefined",
+    "connect 127.0.0.1:PORT → Error",
     "connect → TypeError",
     "#1     write 5 → TypeError",
     "connect 127.0.0.1:PORT → ConnectionRefused",
