@@ -18,7 +18,7 @@ import {
   NOT_UTF8,
   TOO_LONG,
 } from "./any_bytes.ts";
-import { bytes, pair, read, rest } from "./harness.ts";
+import { bytes, pair, PATIENCE, read, rest, retimed } from "./harness.ts";
 
 /** Something to read from, which brings these pieces and then ends. */
 function pieces(...parts: Uint8Array[]): Pick<Deno.Conn, "read"> {
@@ -187,7 +187,12 @@ for (const unread of ["", "x".repeat(100_000)]) {
     using ends = await pair();
     await write(ends.client, bytes(unread));
     let gone = false;
-    const hangingUp = hangUp(ends.server, "Adieu").then(() => gone = true);
+    // On a busy machine, even a second may be too short.
+    const hangingUp = retimed(
+      () => PATIENCE,
+      () => hangUp(ends.server, "Adieu"),
+    )
+      .then(() => gone = true);
     assertEquals(await read(ends.client), "Adieu\n");
     assertEquals(await read(ends.client), "", "an orderly end");
     assert(!gone, "the peer has not ended yet");

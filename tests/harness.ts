@@ -398,6 +398,19 @@ export async function printed(work: () => Promise<unknown>): Promise<string[]> {
   return lines;
 }
 
+/** Calls a function, and gives the timers that it sets at once other times (in ms). */
+export function retimed<T>(change: (ms: number) => number, call: () => T): T {
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout =
+    ((work: () => void, ms: number) =>
+      setTimeout(work, change(ms))) as typeof setTimeout;
+  try {
+    return call();
+  } finally {
+    Object.assign(globalThis, { setTimeout });
+  }
+}
+
 /** One end of a connection, in raw bytes; nothing is read until something is asked. */
 export class Peer implements AsyncDisposable {
   /** All that has come so far. */
