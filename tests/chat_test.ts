@@ -1,5 +1,5 @@
 /** The conversation of the chat: `chat` of p2p_server and of p2p_client, in this process. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { receive, write } from "../scripts/encoding.ts";
 import { chat as chatOfClient } from "../scripts/p2p_client.ts";
 import { chat as chatOfServer } from "../scripts/p2p_server.ts";
@@ -45,6 +45,7 @@ for (const { name, chat, peer, welcome } of SIDES) {
       await ends.client.closeWrite();
       assertEquals(await hears(ends.client), [...welcome, "Au revoir"]);
       await over;
+      assertThrows(() => ends.server.close(), Deno.errors.BadResource);
     }
     using ends = await pair();
     const over = chat(ends.server, screen, NEVER);
