@@ -44,8 +44,9 @@ export function makeFiles(): Map<string, string | Uint8Array<ArrayBuffer>> {
   const read = (name: string) => Deno.readTextFileSync(new URL(name, HERE));
   return new Map<string, string | Uint8Array<ArrayBuffer>>([
     ...makeSite(readSources()),
-    ["page.css", read("page.css") + CODE_STYLE],
-    ["page.js", read("page.js")],
+    ["page.css", read("page.css") + read("run.css") + CODE_STYLE],
+    ["page.js", read("page.js") + read("run.js")],
+    ["run.json", "null\n"], // guide/run.ts answers in its place: what it can run.
     ["choose.js", read("choose.js")],
     ...Object.entries(FONTS),
   ]);

@@ -2,3 +2,5 @@
 
 const french = navigator.language.startsWith("fr");
 location.replace((french ? "fr" : "en") + "/00-index.html");
+// What follows the # in the address that `deno task web` prints is for run.js.
+if (location.hash) sessionStorage.setItem("token", location.hash.slice(1));

@@ -49,9 +49,8 @@ export function draw(source: string, id: string, name: string): string {
     `<marker id="${id}-${what}" class="${what}" viewBox="0 0 10 10" refX="${at}" ` +
     `refY="5" markerWidth="9" markerHeight="9" orient="auto">` +
     `<path d="${path}"/></marker>`;
-  return `<svg role="img" aria-label="${
-    escape(`${name} ${words.join("; ")}`)
-  }" ` +
+  const label = escape(`${name} ${words.join("; ")}`);
+  return `<svg role="img" aria-label="${label}" ` +
     `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"><defs>` +
     marker("head", 10, "M0 1 10 5 0 9z") +
     marker("lost", 5, "M1 1 9 9M9 1 1 9") +

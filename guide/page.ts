@@ -8,7 +8,8 @@ import { type Language, LANGUAGES, OTHER, TEXTS } from "./texts.ts";
 
 /** Nothing from elsewhere, and no code or style that is not in a file of the site. */
 const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; " +
-  "img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'";
+  "img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; " +
+  "form-action 'none'";
 
 /** The name of the first page. */
 const FIRST = "00-index";

@@ -41,8 +41,8 @@ export interface Course {
   scripts: Map<string, string>;
   /** The same in Python. */
   python: Map<string, string>;
-  /** The pictures' names. */
-  pictures: string[];
+  /** Pictures by file name. */
+  pictures: Map<string, string>;
   /** Translates a line of a transcript. */
   translate: (line: string) => string;
 }
@@ -166,7 +166,7 @@ export function render(
       if (token.type === "image") {
         const src = String(token.attrGet("src"));
         const [, picture] = src.match(/^\.\.\/([\w.]+)$/) ?? [];
-        if (!pictures.includes(picture)) throw new Error(`there is no ${src}`);
+        if (!pictures.has(picture)) throw new Error(`there is no ${src}`);
       }
       if (token.type === "code_inline" && /^(deno|npx) /.test(token.content)) {
         token.type = "html_inline";
@@ -224,11 +224,10 @@ export function render(
     }
     if (names.length) {
       const at = `scripts/${file}`;
+      const shown = listing(lines.join("\n"), `${at} ${names.join(", ")}`);
       put(
         `<figure class="script"><figcaption><code>${at}</code></figcaption>` +
-          `${
-            listing(lines.join("\n"), `${at} ${names.join(", ")}`)
-          }</figure>\n`,
+          `${shown}</figure>\n`,
       );
     }
     // The whole file stands where the text asks for it, or below its first part.
@@ -269,11 +268,10 @@ export function render(
     const drawing = info === "mermaid"
       ? draw(typeset(content, lang), id, words.diagram)
       : listing(escape(content.trimEnd()), id, "picture");
+    const text = inlineHtml(caption.slice(1, -1));
     put(
       `<figure class="diagram" id="${id}">${drawing}` +
-        `<figcaption>${
-          inlineHtml(caption.slice(1, -1))
-        }</figcaption></figure>\n`,
+        `<figcaption>${text}</figcaption></figure>\n`,
     );
     return 4;
   };
@@ -289,10 +287,8 @@ export function render(
       const caption = title
         ? `<figcaption>${inlineHtml(title.slice(1, -1))}</figcaption>`
         : "";
-      const shell = atPlace(
-        fence,
-        () => terminal(fence.content, explain, translate),
-      );
+      const show = () => terminal(fence.content, explain, translate);
+      const shell = atPlace(fence, show);
       all.push(`<figure class="terminal">${caption}${shell}</figure>\n`);
       length += title ? 4 : 1;
       if (!title) break;

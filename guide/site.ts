@@ -59,13 +59,7 @@ export function makeSite(sources: Sources): Map<string, string> {
         pages[lang].set(name, parse(lang, name, texts[lang].get(file)!));
       }
     }
-    return {
-      pages,
-      scripts,
-      python,
-      pictures: [...pictures.keys()],
-      translate,
-    };
+    return { pages, scripts, python, pictures, translate };
   };
   const course = read(), again = read(); // Rendering changes what was read.
   pair(course.pages);

@@ -1,17 +1,15 @@
 /**
- * The course as a web site on this machine: builds it, then serves it with the
- * course's own web server.
- *
- * Run it with `deno task web`.
+ * The course as a web site on this machine: builds it, then serves it as the course's
+ * own web server does, and runs the programs of its pages. Run it with `deno task web`.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { serve } from "../scripts/web_server.ts";
+import { handle } from "../scripts/web_server.ts";
 import { build } from "./build.ts";
+import { makeRunner } from "./run.ts";
 
 const HELP = "Options : --host, --port";
-
 const ROOT = new URL("site/", import.meta.url);
 
 async function main(): Promise<void> {
@@ -27,23 +25,39 @@ async function main(): Promise<void> {
   // `deno task` may be killed without a word: then this has another parent.
   const parent = Deno.ppid;
   build();
-  // From here on it may do what its web server may, and no more.
+  // From here on it may read, serve, and run Deno, and no more.
   await Deno.permissions.revoke({ name: "write" });
-  const stop = new AbortController();
-  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
-  Deno.addSignalListener("SIGINT", onSignal);
+  const hostname = args.host.toLowerCase(), port = Number(args.port);
+  const root = await Deno.realPath(ROOT);
+  const serve = async (request: Request): Promise<Response> => {
+    const answer = await runner.answer(request) ??
+      await handle(request, root, runner.isLocal ? hostname : "");
+    answer.headers.set("Cache-Control", "no-cache"); // Ask each time.
+    answer.headers.set("X-Content-Type-Options", "nosniff"); // Do not guess.
+    answer.headers.set("X-Frame-Options", "DENY"); // No page has it in a frame.
+    return answer;
+  };
+  const server = Deno.serve({
+    hostname,
+    port,
+    onListen() {},
+    automaticCompression: true,
+  }, serve);
+  const runner = makeRunner(server.addr);
+  const end = () => {
+    runner.end();
+    Deno.exit(0);
+  };
+  Deno.addSignalListener("SIGINT", end);
   if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", onSignal);
-    Deno.addSignalListener("SIGHUP", onSignal); // The terminal was closed.
+    Deno.addSignalListener("SIGTERM", end);
+    Deno.addSignalListener("SIGHUP", end); // The terminal was closed.
   }
-  setInterval(() => Deno.ppid === parent || stop.abort(), 500);
-
-  const at = { hostname: args.host.toLowerCase(), port: Number(args.port) };
-  const serving = serve(await Deno.realPath(ROOT), at, stop.signal);
-  await Promise.race([serving, undefined]); // Has it failed at once?
-  console.log("Ouvrez cette adresse dans un navigateur ; Ctrl-C l'arrête");
-  await serving;
-  Deno.exit(0);
+  setInterval(() => Deno.ppid === parent || end(), 500);
+  console.log(
+    `Ouvrez ${runner.url} dans un navigateur ; Ctrl-C arrête le serveur`,
+  );
+  await server.finished;
 }
 
 if (import.meta.main) {

@@ -4,13 +4,12 @@ import axe, { type AxeResults } from "axe-core";
 import {
   type Browser,
   type BrowserContextOptions,
-  chromium,
   type Page,
 } from "playwright-core";
 import { makeFiles } from "../guide/build.ts";
-import { has, PATIENCE, ROOT, serve } from "./harness.ts";
+import { BROWSER, browserTest, launch } from "./browser.ts";
+import { PATIENCE, ROOT, serve } from "./harness.ts";
 
-const BROWSER = ["chromium", "chromium-browser", "google-chrome"].find(has);
 const WIDE = { width: 1440, height: 900 }, NARROW = { width: 360, height: 740 };
 const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
 
@@ -31,36 +30,12 @@ if (BROWSER) {
     }
     server = await serve("web_server", ["--root", folder]);
     base = `http://127.0.0.1:${server.address[1]}/`;
-    const args = ["-c", `command -v ${BROWSER}`];
-    const { stdout } = await new Deno.Command("sh", { args }).output();
-    browser = await chromium.launch({
-      executablePath: new TextDecoder().decode(stdout).trim(),
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launch();
   });
   Deno.test.afterAll(async () => {
     await browser?.close();
     await server?.[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
-  });
-}
-
-function browserTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({
-    name: BROWSER ? name : `${name} (ignored: no chromium on this machine)`,
-    ignore: !BROWSER,
-    // All tests share the browser: its pipes and timers outlive each of them.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn,
   });
 }
 

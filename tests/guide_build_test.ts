@@ -116,12 +116,14 @@ Deno.test("a page weighs at most 200 KB with all that it loads", async () => {
   }
 });
 
-Deno.test("the builder, the page's script and its style have at most 1,900 lines", () => {
+Deno.test("the builder, the page's script and its style have at most 1,900 lines, what runs the programs 250 and 350", () => {
+  const lines = (name: string) =>
+    read(`${ROOT}guide/${name}`).split("\n").length - 1;
   const counts = [...Deno.readDirSync(ROOT + "guide")].map(({ name }) => name)
-    .filter((name) => /\.(ts|js|css)$/.test(name))
-    .map((name) => read(`${ROOT}guide/${name}`).split("\n").length - 1);
+    .filter((name) => /^(?!run\.).*\.(ts|js|css)$/.test(name)).map(lines);
   const total = counts.reduce((sum, count) => sum + count);
   assert(total <= 1900, `${total}`);
+  assert(lines("run.ts") <= 250 && lines("run.js") <= 350);
 });
 
 Deno.test("a link to names shows these declarations with their comments", () => {
@@ -325,7 +327,7 @@ Deno.test("build takes no argument", async () => {
 /** Starts the task's command in such a copy. */
 const web = (cwd: string, args: string[], shell?: string) =>
   new Program(Deno.execPath(), [...task(), ...args], { cwd, shell });
-const SAID = /^Serveur .* (http:\S+) .*\nOuvrez /m;
+const SAID = /^Ouvrez (http:\S+)#[0-9a-f]{32} dans /m;
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.test(`web builds, serves, says where, and ends on ${signal}`, async () => {
@@ -375,5 +377,5 @@ Deno.test("web says in one line that a port is in use, or an option unknown", as
 testWith("IPv6", "web passes on --host", async () => {
   await using place = await copy();
   await using program = web(place.path, ["--port", "0", "--host", "::1"]);
-  await program.says(/^Serveur .* http:\/\/\[::1\]:\d+\/ /m);
+  await program.says(/^Ouvrez http:\/\/\[::1\]:\d+\/#/m);
 });

@@ -26,3 +26,5 @@ export const blue: (str: string) => string = std.blue;
 export const magenta: (str: string) => string = std.magenta;
 /** Makes text cyan. */
 export const cyan: (str: string) => string = std.cyan;
+/** Takes colours and other escape sequences out of a text. */
+export const stripAnsiCode: (str: string) => string = std.stripAnsiCode;

@@ -1,0 +1,36 @@
+/** A real browser for the tests, where this machine has one. */
+import { type Browser, chromium } from "playwright-core";
+import { has } from "./harness.ts";
+
+/** The browser's command, or nothing. */
+export const BROWSER = ["chromium", "chromium-browser", "google-chrome"]
+  .find(has);
+
+/** Starts the browser, without a window. */
+export async function launch(): Promise<Browser> {
+  const args = ["-c", `command -v ${BROWSER}`];
+  const { stdout } = await new Deno.Command("sh", { args }).output();
+  return await chromium.launch({
+    executablePath: new TextDecoder().decode(stdout).trim(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** A test that needs the browser. All share it: its pipes outlive each of them. */
+export function browserTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name: BROWSER ? name : `${name} (ignored: no chromium on this machine)`,
+    ignore: !BROWSER,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn,
+  });
+}
