@@ -190,9 +190,7 @@ function makeTerminal(by, command) {
 /** Makes the drawing for the programs with these names. */
 function makeDrawing(names, isCounted) {
   const figure = make("figure", { className: `calls of${names.length}` });
-  const heads = names.map((name, by) =>
-    make("b", { className: `by${by}` }, name)
-  );
+  const heads = names.map((it, by) => make("b", { className: `by${by}` }, it));
   figure.innerHTML = `<p aria-hidden="true"></p>
     <div role="log"><svg aria-hidden="true">
     <marker id="to" viewBox="0 0 10 10" refX="10" refY="5" markerWidth="8"
