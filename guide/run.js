@@ -18,14 +18,8 @@ const NETWORKS = {
 const ENDS = {
   done: "",
   time: say("Arrêté au bout de dix minutes.", "Ended after ten minutes."),
-  size: say(
-    "Arrêté : trop de texte affiché.",
-    "Ended: it has printed too much.",
-  ),
-  replaced: say(
-    "Arrêté : relancé dans un autre onglet.",
-    "Ended: run again in another tab.",
-  ),
+  size: say("Arrêté : trop de texte.", "Ended: too much output."),
+  replaced: say("Relancé dans un autre onglet.", "Run again in another tab."),
   lost: say("deno task web ne répond plus.", "deno task web has ended."),
   401: say(
     "Ouvrez l'adresse complète qu'affiche deno task web, # et suite compris.",

@@ -22,8 +22,7 @@ async function main(): Promise<void> {
     },
   });
   if (args.help) return console.log(HELP);
-  // `deno task` may be killed without a word: then this has another parent.
-  const parent = Deno.ppid;
+  const parent = Deno.ppid; // Another one, once `deno task` has been killed.
   build();
   // From here on it may read, serve, and run Deno, and no more.
   await Deno.permissions.revoke({ name: "write" });
@@ -37,12 +36,8 @@ async function main(): Promise<void> {
     answer.headers.set("X-Frame-Options", "DENY"); // No page has it in a frame.
     return answer;
   };
-  const server = Deno.serve({
-    hostname,
-    port,
-    onListen() {},
-    automaticCompression: true,
-  }, serve);
+  const compressed = { automaticCompression: true, onListen() {} };
+  const server = Deno.serve({ hostname, port, ...compressed }, serve);
   const runner = makeRunner(server.addr);
   const end = () => {
     runner.end();
@@ -54,9 +49,7 @@ async function main(): Promise<void> {
     Deno.addSignalListener("SIGHUP", end); // The terminal was closed.
   }
   setInterval(() => Deno.ppid === parent || end(), 500);
-  console.log(
-    `Ouvrez ${runner.url} dans un navigateur ; Ctrl-C arrête le serveur`,
-  );
+  console.log(`Ouvrez ${runner.url} dans un navigateur ; Ctrl-C arrête tout`);
   await server.finished;
 }
 
