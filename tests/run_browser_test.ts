@@ -250,7 +250,7 @@ browserTest(
       const other = await open(context, "fr/06-simple.html");
       await run(other);
       await shows(other, "Connexion fermée");
-      await shows(page, "Run in another tab.");
+      await shows(page, "Run again in another tab.");
     }),
 );
 
@@ -292,7 +292,7 @@ browserTest(
     visit("en/03-async.html", async (page) => {
       using _ = put("async_demo", program('while (true) console.log("x");'));
       await run(page);
-      await shows(page, "There is too much to show.");
+      await shows(page, "Ended: too much output.");
       assert(await page.locator(".terminal code > *").count() <= 33_000);
     }),
 );
