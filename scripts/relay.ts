@@ -95,16 +95,14 @@ function quote(bytes: Uint8Array): string {
   for (let count = 0; count < 40 && start < bytes.length; count++) {
     const [character] = decoder.decode(bytes.subarray(start, start + 4));
     const broken = character === "\uFFFD"; // The decoder's, where it is not UTF-8.
-    text += broken ? `\\x${bytes[start].toString(16)}` : visible(character);
+    const code = character.charCodeAt(0).toString(16).padStart(4, "0");
+    const visible = JSON.stringify(character).slice(1, -1)
+      .replace("\\u00", "\\x")
+      .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u, `\\u${code}`);
+    text += broken ? `\\x${bytes[start].toString(16)}` : visible;
     start += broken ? 1 : new TextEncoder().encode(character).length;
   }
   return `"${text}"${start < bytes.length ? "…" : ""}`;
-}
-
-function visible(character: string): string {
-  const code = character.charCodeAt(0).toString(16).padStart(4, "0");
-  const json = JSON.stringify(character).slice(1, -1).replace("\\u00", "\\x");
-  return json.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u, `\\u${code}`);
 }
 
 async function main(): Promise<void> {

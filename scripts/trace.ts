@@ -8,14 +8,13 @@
  *
  * @run deno run --allow-net --preload scripts/trace.ts scripts/server_simple.ts
  */
+import { resolveObjectURL } from "node:buffer";
 
 /** Watches this thread; the program has started at `start` (ms since 1970). */
-export function trace(start: number, thread = ""): void {
-  const { error: log } = console; // The program may put another one there.
+export function trace(start: number, thread = "", log = console.error): void {
   const numbers = new WeakMap<object, string>(), seen = new WeakSet<object>();
   let sockets = 0, workers = 0;
 
-  /** Has each call of a function printed, which does what it did. */
   function watch(holder: any, key: PropertyKey): void {
     if (!Object.hasOwn(holder, key)) return;
     const name = key === Symbol.dispose ? "close" : String(key);
@@ -65,13 +64,17 @@ export function trace(start: number, thread = ""): void {
     construct(target, [module, ...rest], newTarget) {
       const url = URL.parse(module, globalThis.location?.href);
       if (url) {
+        const blob = (part: any) =>
+          URL.createObjectURL(new Blob([part], { type: "text/javascript" }));
+        // A worker may be a blob of no type. What is imported may not.
+        const own = resolveObjectURL(`${url}`);
+        const main = own?.type === "" ? blob(own) : url;
         // A worker preloads nothing. It imports these functions, then its own module.
-        const code = `${[trace, words, at, quote, visible].join("\n")}
-          Object.defineProperty(globalThis, "location", { value: new URL("${url}") });
+        const code = `import { resolveObjectURL } from "node:buffer";
+          ${[trace, words, at, quote].join("\n")}
+          Object.defineProperty(globalThis, "location", { value: new URL("${main}") });
           trace(${start}, "${thread}${++workers}.");`;
-        const blob = (text: string) =>
-          URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-        module = blob(`import "${blob(code)}"; import "${url}";`);
+        module = blob(`import "${blob(code)}"; import "${main}";`);
       }
       return Reflect.construct(target, [module, ...rest], newTarget);
     },
@@ -92,8 +95,7 @@ function words(name: string, args: any[], sent: any, result: any): string {
   return call + at(result?.addr ?? result?.remoteAddr ?? args[0]);
 }
 
-function at({ hostname = "", port, path }: any = {}): string {
-  if (path) return ` ${path}`;
+function at({ hostname = "", port }: any = {}): string {
   if (port === undefined) return "";
   return ` ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
@@ -105,16 +107,14 @@ function quote(bytes: Uint8Array): string {
   for (let count = 0; count < 40 && start < bytes.length; count++) {
     const [character] = decoder.decode(bytes.subarray(start, start + 4));
     const broken = character === "\uFFFD"; // The decoder's, where it is not UTF-8.
-    text += broken ? `\\x${bytes[start].toString(16)}` : visible(character);
+    const code = character.charCodeAt(0).toString(16).padStart(4, "0");
+    const visible = JSON.stringify(character).slice(1, -1)
+      .replace("\\u00", "\\x")
+      .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u, `\\u${code}`);
+    text += broken ? `\\x${bytes[start].toString(16)}` : visible;
     start += broken ? 1 : new TextEncoder().encode(character).length;
   }
   return `"${text}"${start < bytes.length ? "…" : ""}`;
-}
-
-function visible(character: string): string {
-  const code = character.charCodeAt(0).toString(16).padStart(4, "0");
-  const json = JSON.stringify(character).slice(1, -1).replace("\\u00", "\\x");
-  return json.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u, `\\u${code}`);
 }
 
 trace(performance.timeOrigin);

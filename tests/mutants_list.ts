@@ -289,6 +289,7 @@ const edits: Record<string, Edit[]> = {
       "trace(performance.timeOrigin, ",
     ],
     ["a worker's own address", '"location", {', '"_location", {'],
+    ["a blob without a type", 'own?.type === ""', "false"],
   ],
   relay: [
     ["the end of one half", "...target, allowHalfOpen: true", "...target"],

@@ -190,9 +190,8 @@ Deno.test("trace leaves to a program what it looks at, changes and lets go of", 
 
 Deno.test("trace shows the calls of workers, and of their workers, in one time", async () => {
   const blob = (code: string) =>
-    `URL.createObjectURL(new Blob([${JSON.stringify(code)}], TYPE))`;
+    `URL.createObjectURL(new Blob([${JSON.stringify(code)}]))`;
   const talk = `${PAIR}
-    const TYPE = { type: "text/javascript" };
     await one.write(bytes("un"));
     one.close(), two.close(), listener.close();`;
   const inner = `const early = [];
@@ -210,7 +209,6 @@ Deno.test("trace shows the calls of workers, and of their workers, in one time",
       worker.terminate();
     };`;
   const err = await traced(`
-    const TYPE = { type: "text/javascript" };
     class Own extends Worker {}
     const start = (code) => new Own(code, { type: "module" });
     while (performance.now() < 300); // Longer than a worker takes to begin.
