@@ -70,7 +70,7 @@ export function trace(start: number, thread = "", log = console.error): void {
         const own = resolveObjectURL(`${url}`);
         const main = own?.type === "" ? blob(own) : url;
         // A worker preloads nothing. It imports these functions, then its own module.
-        const code = `import { resolveObjectURL } from "node:buffer";
+        const code = `import { resolveObjectURL } from 'node:buffer';
           ${[trace, words, at, quote].join("\n")}
           Object.defineProperty(globalThis, "location", { value: new URL("${main}") });
           trace(${start}, "${thread}${++workers}.");`;
