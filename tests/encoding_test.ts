@@ -211,7 +211,10 @@ Deno.test("hangUp in raw mode adds nothing to its last word, and without one say
     ]] as const
   ) {
     using ends = await pair();
-    const hangingUp = hangUp(ends.server, word, raw);
+    const hangingUp = retimed(
+      () => PATIENCE,
+      () => hangUp(ends.server, word, raw),
+    );
     await ends.client.closeWrite();
     assertEquals(await rest(ends.client), heard);
     await hangingUp;
