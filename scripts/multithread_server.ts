@@ -168,7 +168,7 @@ async function main(): Promise<void> {
   for (let thread = 1; thread <= threads; thread++) {
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     ends.push(runThread({ ...settings, thread }, stop.signal, resolve));
-    await listening;
+    await Promise.race([listening, ends.at(-1)]); // It may be told to stop first.
   }
   const where = `${address(probe.addr)} (threads : ${ends.length})`;
   console.log(`Serveur prêt, en attente de requêtes sur ${where}`);

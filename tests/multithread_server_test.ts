@@ -10,6 +10,7 @@ import {
   rest,
   run,
   serve,
+  start,
 } from "./harness.ts";
 
 const ANSWER = "Message reçu\n";
@@ -295,6 +296,19 @@ Deno.test("multithread_server replaces a thread that throws where nobody catches
   );
   await server.complains(/^Thread 1 mort, relancé : .*x is not defined\n/m);
   assertEquals(await exchange(await server.port(), "bonjour\n"), ANSWER);
+  server.kill();
+  assertEquals((await server.end()).code, 0);
+});
+
+Deno.test("multithread_server ends when it is asked to, though no thread can listen", async () => {
+  const broken = preload(
+    "multithread_server",
+    `globalThis.Worker = class extends Worker {
+       constructor(url, options) { super("data:text/javascript,x.y", options); }
+     };`,
+  );
+  await using server = start("multithread_server", ["--port", "0"], broken);
+  await server.complains(/^Thread 1 mort, relancé : .*x is not defined\n/m);
   server.kill();
   assertEquals((await server.end()).code, 0);
 });

@@ -166,6 +166,11 @@ const edits: Record<string, Edit[]> = {
     ["errors of a client", "log(`Client perdu", "throw (`Client"],
     ["a refusal told", "lastWord = error.message;", ";"],
     ["its timer", "clearInterval(timer);", ""],
+    [
+      "a stop before all listen",
+      "Promise.race([listening, ends.at(-1)])",
+      "listening",
+    ],
     ["the place of who has left", "dismissals.delete(resolve);", ""],
     ["a log that fails", "catch { /*", "catch (e) { throw e; /*"],
     ["another thread for a dead one", 'reason === "done"', "true"],
