@@ -112,6 +112,9 @@ for (
     page.on("console", (line) => problems.push(line.text()));
     page.on("pageerror", (error) => problems.push(error.message));
     await page.locator("input[name=answer]").fill("7");
+    await page.setViewportSize({ width: 1440, height: 900 });
+    const height = Number(await page.evaluate("document.body.scrollHeight"));
+    assert(height <= 6 * 900, `${height / 900} screens`);
     await run(page);
     await act?.(page, context);
     const yours = path.startsWith("fr")
