@@ -18,18 +18,18 @@ const NETWORKS = {
 const ENDS = {
   done: "",
   time: say("Arrêté au bout de dix minutes.", "Ended after ten minutes."),
-  size: say("Arrêté : trop de texte.", "Ended: too much output."),
+  size: say("Arrêté : trop de texte.", "Ended: too much output."),
   replaced: say("Relancé dans un autre onglet.", "Run again in another tab."),
   lost: say("deno task web ne répond plus.", "deno task web has ended."),
   401: say(
-    "Ouvrez l'adresse complète qu'affiche deno task web, # et suite compris.",
+    "Ouvrez l’adresse complète qu’affiche deno task web, # et suite compris.",
     "Open the address that deno task web prints, with what follows the #.",
   ),
 };
-const YOURS = say("Votre réponse :", "Your answer:");
+const YOURS = say("Votre réponse\u00A0:", "Your answer:");
 const OFF = say("(Pas avec ce --host.)", "(Not with this --host.)");
 const STOP = say("Arrêter", "Stop");
-const HAPPENED = say("Ce qui s'est passé :", "What happened:");
+const HAPPENED = say("Ce qui s’est passé\u00A0:", "What happened:");
 
 /** What a section's question counts: calls, or a number in what a program prints. */
 const COUNTED = {

@@ -352,7 +352,7 @@ browserTest(
     const page = await context.newPage();
     await page.goto(site + "fr/06-simple.html");
     await run(page);
-    await shows(page, /Ouvrez l'adresse/);
+    await shows(page, /Ouvrez l.adresse/);
     await page.route("**/run.json", (route) => route.fulfill({ body: "{}" }));
     await page.reload();
     await page.getByText("(Pas avec ce --host.)").waitFor();
