@@ -60,7 +60,7 @@ async function until(
   const all: Event[] = [];
   do {
     const { value, done } = await events.next();
-    assert(!done, `it has ended: ${JSON.stringify(all)}`);
+    if (done) throw new Error(`it has ended: ${JSON.stringify(all)}`);
     all.push(value);
   } while (!isLast(all.at(-1)!));
   return all;
