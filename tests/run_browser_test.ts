@@ -118,7 +118,7 @@ for (
     await run(page);
     await act?.(page, context);
     const yours = path.startsWith("fr")
-      ? "Votre réponse : 7"
+      ? "Votre réponse\\s: 7"
       : "Your answer: 7";
     await shows(page, RegExp(`${yours}\\. .* ${answer.source}\\.`));
     for (const colorScheme of ["light", "dark"] as const) {
