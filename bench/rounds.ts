@@ -238,7 +238,7 @@ async function measureStartUp(context: Context): Promise<Row[]> {
 async function measureThreads(context: Context): Promise<Row[]> {
   const measure = async () => {
     const said = await output(script("threads_demo", "--work"));
-    const [, times] = said.match(/^2 thread.*×(\d+(?:,\d+)?)/m)!;
+    const [, times] = said.match(/^threads : 2 .*×(\d+(?:,\d+)?)/m)!;
     return { speed_up: Number(times.replace(",", ".")) };
   };
   const fewer = { ...context, rounds: Math.min(3, context.rounds) };
