@@ -157,10 +157,6 @@ async function main(): Promise<void> {
   const probe = Deno.listen({ hostname: host, port: Number(args.port) });
   probe.close();
   const stop = new AbortController();
-  // A second signal ends it at once. Windows has no SIGTERM.
-  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
-  Deno.addSignalListener("SIGINT", onSignal);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   const listen = { ...probe.addr, reusePort: true, tcpBacklog: 4096 };
   const maxClients = 10_000 / threads;
   const settings = { listen, maxClients, limit: 300_000, quiet, raw };
@@ -168,8 +164,12 @@ async function main(): Promise<void> {
   for (let thread = 1; thread <= threads; thread++) {
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     ends.push(runThread({ ...settings, thread }, stop.signal, resolve));
-    await Promise.race([listening, ends.at(-1)]); // It may be told to stop first.
+    await listening;
   }
+  // Until here, a signal just ends it. A second one does too. Windows has no SIGTERM.
+  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
+  Deno.addSignalListener("SIGINT", onSignal);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   const where = `${address(probe.addr)} (threads : ${ends.length})`;
   console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
   await Promise.all(ends);

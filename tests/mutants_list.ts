@@ -168,8 +168,8 @@ const edits: Record<string, Edit[]> = {
     ["its timer", "clearInterval(timer);", ""],
     [
       "a stop before all listen",
-      "Promise.race([listening, ends.at(-1)])",
-      "listening",
+      "await listening;",
+      'Deno.addSignalListener("SIGTERM", () => {}); await listening;',
     ],
     ["the place of who has left", "dismissals.delete(resolve);", ""],
     ["a log that fails", "catch { /*", "catch (e) { throw e; /*"],
