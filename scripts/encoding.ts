@@ -1,11 +1,11 @@
 /**
  * What the scripts share: messages in, messages out.
  *
- * TCP carries bytes, not messages: two writes may arrive as one read, or one write
- * as three. So both sides agree that a message is one line of UTF-8, of at most
- * 64 KiB, ended by "\n" or "\r\n". `raw` is the course's way: one read, one message.
+ * TCP carries bytes: what is written arrives cut, or joined. So a message is one line of
+ * UTF-8, at most 64 KiB. `raw` is the course's way: a message is what one read brings.
  * @module
  */
+
 /** An error whose text may be sent to the peer. */
 export class Refusal extends Error {}
 Refusal.prototype.name = "Refusal";

@@ -4,8 +4,8 @@
  *
  * TCP promises all the bytes in their order: not when, nor in which pieces. What does
  * your program make of `--slice 1`, `--late 200`, `--reset-after 10`? The server is on
- * port 50000, the client connects to 50001. The relay reads and writes as any program
- * does, and sees no packets. Of Deno's sockets, only those of node:net can send a reset.
+ * port 50000, the client connects to 50001. The relay reads and writes like every
+ * program, and sees no packets. Of Deno's sockets, only those of node:net can send a reset.
  *
  * @run deno run --allow-net scripts/relay.ts
  */

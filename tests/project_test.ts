@@ -5,16 +5,17 @@ import { Program, ROOT } from "./harness.ts";
 // With JSR's own packages in the place of std/, each of these is an error as well.
 Deno.test("std types what it re-exports, so that a misspelt name is an error", async () => {
   const folder = await Deno.makeTempDir({ dir: ROOT, prefix: ".typo-" });
+  // Each directive below is an assertion: the check fails if its line has no error.
   const code = `
     import { parseArgs } from "@std/cli/parse-args";
-    // @ts-expect-error a colour that there is not
+    // @ts-expect-error std/fmt must refuse a colour that it does not export
     import { gren } from "@std/fmt/colors";
-    // @ts-expect-error an assertion that there is not
+    // @ts-expect-error std/assert must refuse an assertion that it does not export
     import { asert } from "@std/assert";
-    // @ts-expect-error an option that there is not
+    // @ts-expect-error std/cli must refuse an option that parseArgs does not know
     parseArgs([], { strnig: ["host"] });
     const { host, ...rest } = parseArgs([], { string: ["host"] });
-    // @ts-expect-error a result that there is not
+    // @ts-expect-error std/cli must refuse a result that no option was asked for
     rest.hots.length;
     host?.length;
     gren(asert);`;

@@ -47,7 +47,7 @@ Deno.test("serveDir lists a folder, finds what is in it, and no more", async () 
   });
   assertEquals([status, had.get("x-a")], [404, "b"]);
   assertEquals(had.get("access-control-allow-origin"), "*");
-  // @ts-expect-error The published options have no such name.
+  // @ts-expect-error An assertion: std/http must refuse what the published serveDir lacks.
   await serveDir(get("/rien"), { ...options, cleanUrls: true });
 });
 

@@ -289,3 +289,11 @@ pty.spawn(sys.argv[2:])`;
     }
   },
 );
+
+Deno.test("trace and relay show bytes with the same function, which each has for itself", () => {
+  const [trace, relay] = ["trace", "relay"].map((name) =>
+    Deno.readTextFileSync(`${ROOT}scripts/${name}.ts`)
+      .match(/\/\*\* The first 40 [^]*?\n}\n/)![0]
+  );
+  assertEquals(trace, relay);
+});
