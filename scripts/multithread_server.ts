@@ -27,12 +27,19 @@ export async function serve(
   stop: AbortSignal,
   settings: Settings,
 ): Promise<void> {
-  const dismissals = new Set<(lastWord: string) => void>(); // One for each client.
+  // What dismisses a client, and for how many tenths of the limit it has been silent.
+  const clients = new Map<(lastWord: string) => void, number>();
+  const clock = setInterval(() => {
+    for (const [dismiss, silent] of clients) {
+      if (silent === 10) dismiss("Délai dépassé");
+      clients.set(dismiss, silent + 1);
+    }
+  }, settings.limit / 10);
   stop.addEventListener("abort", () => listener.close());
   while (!stop.aborted) {
     try {
       const conn = await listener.accept();
-      handleClient(conn, dismissals, settings); // Not awaited: accept the next one.
+      handleClient(conn, clients, settings); // Not awaited: accept the next one.
     } catch (error) {
       if (stop.aborted) break;
       log(`Client non accepté : ${error}`, console.error);
@@ -40,15 +47,16 @@ export async function serve(
       if (!(error instanceof Deno.errors.NotConnected)) await pause(50);
     }
   }
-  for (const dismiss of dismissals) dismiss("Le serveur s'arrête");
-  while (dismissals.size > 0) await pause(10);
+  for (const dismiss of clients.keys()) dismiss("Le serveur s'arrête");
+  while (clients.size > 0) await pause(10);
+  clearInterval(clock);
 }
 
 /** Answers each message, until the line FIN or the stream's end, and closes. */
 async function handleClient(
   conn: Deno.TcpConn,
-  dismissals: Set<(lastWord: string) => void>,
-  { thread, maxClients, limit, quiet, raw }: Settings,
+  clients: Map<(lastWord: string) => void, number>,
+  { thread, maxClients, quiet, raw }: Settings,
 ): Promise<void> {
   const name = `${address(conn.remoteAddr)} [Thread ${thread}]`;
   if (!quiet) log(`Instance de serveur prête pour ${name}`);
@@ -56,7 +64,6 @@ async function handleClient(
   const answer = new TextEncoder().encode(reply);
   let answering = Promise.resolve();
   let lastWord: string | undefined; // Once it is known, nothing more is answered.
-
   const converse = async () => {
     for await (const messages of receive(conn, raw)) {
       if (lastWord !== undefined) break;
@@ -70,23 +77,18 @@ async function handleClient(
       const bytes = all === reply ? answer : new TextEncoder().encode(all);
       answering = write(conn, bytes);
       await answering;
-      idle = 0;
+      clients.set(dismiss, 0);
       if (fin >= 0) break;
     }
     return "";
   };
 
-  const { promise: dismissed, resolve } = Promise.withResolvers<string>();
-  if (dismissals.size < maxClients) dismissals.add(resolve);
-  else resolve("Serveur complet");
-  let idle = 0; // Tenths of the limit since its last message.
-  const timer = setInterval(() => {
-    idle++;
-    if (idle === 10) resolve("Délai dépassé");
-  }, limit / 10);
+  const { promise, resolve: dismiss } = Promise.withResolvers<string>();
+  if (clients.size < maxClients) clients.set(dismiss, 0);
+  else dismiss("Serveur complet");
   try {
     conn.setNoDelay(true); // Or Nagle's algorithm makes a second answer wait 40 ms.
-    lastWord = await Promise.race([dismissed, converse()]);
+    lastWord = await Promise.race([promise, converse()]);
     // An answer under way is finished before the last word, or after 1 s cut off.
     AbortSignal.timeout(1000).onabort = () => conn[Symbol.dispose]();
     await answering;
@@ -94,9 +96,8 @@ async function handleClient(
     log(`Client perdu, ${name} : ${error}`, console.error);
     if (error instanceof Refusal) lastWord = error.message;
   }
-  clearInterval(timer);
   await hangUp(conn, lastWord, raw);
-  dismissals.delete(resolve);
+  clients.delete(dismiss);
   if (!quiet) log(`Connexion fermée avec ${name}`);
 }
 
@@ -158,8 +159,7 @@ async function main(): Promise<void> {
   probe.close();
   const stop = new AbortController();
   const listen = { ...probe.addr, reusePort: true, tcpBacklog: 4096 };
-  const maxClients = 10_000 / threads;
-  const settings = { listen, maxClients, limit: 300_000, quiet, raw };
+  const settings = { listen, maxClients: 10_000, limit: 300_000, quiet, raw };
   const ends: Promise<void>[] = [];
   for (let thread = 1; thread <= threads; thread++) {
     const { promise: listening, resolve } = Promise.withResolvers<void>();
