@@ -16,7 +16,7 @@ export const ROOT = import.meta.dirname!.replace(/tests$/, "");
  * How long anything may take, in milliseconds, before a test gives it up: long enough
  * for a busy machine. The mutants, for which much is waited for in vain, set it.
  */
-export const PATIENCE = Number(Deno.env.get("PATIENCE") ?? 60_000);
+export const PATIENCE = Number(Deno.env.get("PATIENCE") ?? 180_000);
 
 /** All scripts that a header's command runs, by name, without `.ts`. */
 export const SCRIPTS = [...Deno.readDirSync(ROOT + "scripts")]
