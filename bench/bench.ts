@@ -12,11 +12,10 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { saveCharts } from "./chart.ts";
-import { saveFigures } from "./guide.ts";
+import { save } from "./guide.ts";
 import { endAll } from "./measure.ts";
 import { compile, findTools } from "./peers.ts";
-import { type Context, MEASUREMENTS, type Report, type Row } from "./rounds.ts";
+import { MEASUREMENTS, type Report, type Row } from "./rounds.ts";
 import { show } from "./table.ts";
 
 const ALL = Object.keys(MEASUREMENTS).join(",");
@@ -25,32 +24,35 @@ const HELP = `Usage: deno task bench [--quick] [--only ${ALL}] [--save]
 --save: what the guide shows, its charts and tables, from this run
 Bun, if it is not on this machine, is fetched from npm.`;
 
-async function measure(quick: boolean, only: string[], folder: string) {
+async function measure(
+  quick: boolean,
+  names: string[],
+  folder: string,
+): Promise<Report> {
   console.error("Looking for compilers, languages and servers");
   const load = await compile("load.c", folder);
   const tools = await findTools(true);
   const size = quick
     ? { rounds: 1, seconds: 0.2, clients: 1000 }
     : { rounds: 5, seconds: 1, clients: 10_000 };
-  const context: Context = { tools, folder, load, ...size };
   const rows: Row[] = [];
-  for (const name of only) rows.push(...await MEASUREMENTS[name](context));
-  const model = await Deno.readTextFile("/proc/cpuinfo");
-  const [, processor] = model.match(/^model name\s*: (.*)$/m) ?? [];
-  const report: Report = {
+  for (const name of names) {
+    rows.push(...await MEASUREMENTS[name]({ tools, folder, load, ...size }));
+  }
+  const processors = await Deno.readTextFile("/proc/cpuinfo");
+  const model = processors.match(/^model name\s*: (.*)$/m);
+  return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${processor ?? Deno.build.arch}, ` +
+    machine: `${model?.[1] ?? Deno.build.arch}, ` +
       `${navigator.hardwareConcurrency} cores, Linux ${Deno.osRelease()}`,
     versions: tools.versions,
-    absent: tools.absent,
     ...size,
     rows,
   };
-  return report;
 }
 
 async function main(): Promise<void> {
-  const { help, quick, save, only } = parseArgs(Deno.args, {
+  const args = parseArgs(Deno.args, {
     boolean: ["help", "quick", "save"],
     string: ["only"],
     default: { only: ALL },
@@ -58,9 +60,9 @@ async function main(): Promise<void> {
       throw new Error(`${argument}: unknown argument (see --help)`);
     },
   });
-  if (help) return console.log(HELP);
-  if (quick && save) throw new Error("--save: not of rough figures");
-  const names = only.split(",");
+  if (args.help) return console.log(HELP);
+  if (args.quick && args.save) throw new Error("--save: not of rough figures");
+  const names = args.only.split(",");
   const unknown = names.find((name) => !(name in MEASUREMENTS));
   if (unknown !== undefined) {
     throw new Error(`--only ${unknown}: not of ${ALL}`);
@@ -71,19 +73,16 @@ async function main(): Promise<void> {
     endAll();
     Deno.removeSync(folder, { recursive: true });
   };
-  const stop = () => {
-    clean();
-    Deno.exit(130);
-  };
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      clean();
+      Deno.exit(130);
+    });
+  }
   try {
-    const report = await measure(quick, names, folder);
+    const report = await measure(args.quick, names, folder);
     show(report);
-    if (save) {
-      await saveCharts(report);
-      await saveFigures(report);
-    }
+    if (args.save) await save(report);
   } finally {
     clean();
   }

@@ -4,10 +4,14 @@
  *
  * @module
  */
-import { type Language, LANGUAGES } from "./guide.ts";
-import { OURS, ROOT } from "./peers.ts";
+import { OURS } from "./peers.ts";
 import type { Report } from "./rounds.ts";
 
+/** The languages of the guide. */
+export const LANGUAGES = ["en", "fr"] as const;
+export type Language = typeof LANGUAGES[number];
+
+/** The measurements that it shows, in words. */
 const TEXT = {
   en: {
     "lock-step": "one message at a time, 64 clients",
@@ -21,101 +25,72 @@ const TEXT = {
   },
 };
 
-/** The mark of each measurement: its outline, around 0,0. */
-const MARKS = {
-  "lock-step": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
-  crowd: "M0 -6L6 5H-6z",
-  pipelined: "M-4.5 -4.5H4.5V4.5H-4.5z",
-};
-
-// In units of the picture: read on a telephone of 360, a text of 15 is one of 12.
-const WIDTH = 460, ROW = 20, FROM = 164, TO = 440;
-
-const STYLE = `
+/** The mark of each measurement is drawn around 0,0. */
+const HEAD = `<style>
 text { font: 15px system-ui, sans-serif; fill: #23201c; }
 .ours { font-weight: 600; }
 .number { fill: #67625a; text-anchor: middle; }
 .line { stroke: #e2ddd3; }
-.lock-step { fill: #0b6269; }
-.crowd { fill: #b4532a; }
-.pipelined { fill: #67625a; }
+#lock-step { fill: #0b6269; }
+#crowd { fill: #b4532a; }
+#pipelined { fill: #67625a; }
 @media (prefers-color-scheme: dark) {
   text { fill: #dedbd4; }
   .line { stroke: #33373c; }
-  .lock-step { fill: #74c8c6; }
-  .crowd { fill: #e59a74; }
-  .number, .pipelined { fill: #a09b92; }
+  #lock-step { fill: #74c8c6; }
+  #crowd { fill: #e59a74; }
+  .number, #pipelined { fill: #a09b92; }
 }
-`;
+</style>
+<defs>
+<circle id="lock-step" r="5"/>
+<path id="crowd" d="M0 -6L6 5H-6z"/>
+<path id="pipelined" d="M-4.5 -4.5H4.5V4.5H-4.5z"/>
+</defs>`;
+
+// In units of the picture: read on a telephone of 360, a text of 15 is one of 12.
+const WIDTH = 460, ROW = 20, FROM = 164, TO = 440;
 
 /** Draws the chart of a report. */
 export function chart({ rows }: Report, language: Language): string {
-  const text = TEXT[language];
-  const kinds = ["lock-step", "crowd", "pipelined"] as const;
-  const times = (what: string, server: string) =>
-    rows.find((row) => row.what === what && row.server === server)
-      ?.numbers.times;
-  // The peers: those that were put under every load.
-  const servers = rows.filter((row) => row.what === "pipelined")
-    .map(({ server }) => server)
-    .toSorted((a, b) =>
-      (times("lock-step", a) ?? 0) - (times("lock-step", b) ?? 0)
-    );
-  const all = servers.flatMap((server) =>
-    kinds.map((what) => times(what, server) ?? 1)
+  const legend = Object.entries(TEXT[language]);
+  const shown = rows.filter(({ what, numbers }) =>
+    what in TEXT[language] && numbers.times !== undefined
   );
-  const least = Math.log(Math.min(1, ...all));
-  const most = Math.log(Math.max(10, ...all));
+  const most = Math.max(...shown.map(({ numbers }) => numbers.times));
   const place = (times: number) =>
-    (FROM + (TO - FROM) * (Math.log(times) - least) / (most - least)).toFixed(
-      1,
-    );
-  const mark = (what: keyof typeof MARKS, x: number | string, y: number) =>
-    `<path class="${what}" d="${
-      MARKS[what]
-    }" transform="translate(${x} ${y})"/>`;
+    Math.round(FROM + (TO - FROM) * Math.log(times) / Math.log(most));
   const parts: string[] = [];
-  let y = ROW;
-  for (const what of kinds) {
-    parts.push(mark(what, 8, y - 5));
-    parts.push(`<text x="22" y="${y}">${text[what]}</text>`);
+  let y = 0;
+  for (const [what, text] of legend) {
     y += ROW;
+    parts.push(`<use href="#${what}" x="8" y="${y - 5}"/>`);
+    parts.push(`<text x="22" y="${y}">${text}</text>`);
   }
-  const top = y - 8;
+  const top = y + 12;
+  y += ROW;
+  // The servers that were put under every load, the cheapest first.
+  const cost = (server: string) =>
+    shown.find((row) => row.server === server)!.numbers.times;
+  const servers = shown.filter(({ what }) => what === "pipelined")
+    .map(({ server }) => server).toSorted((a, b) => cost(a) - cost(b));
   for (const server of servers) {
     y += ROW;
-    const style = server === OURS ? ` class="ours"` : "";
-    parts.push(`<text${style} y="${y}">${server}</text>`);
+    const style = OURS.includes(server) ? "ours" : "peer";
+    parts.push(`<text class="${style}" y="${y}">${server}</text>`);
     parts.push(`<path class="line" d="M${FROM} ${y - 5}H${TO}"/>`);
-    for (const what of kinds) {
-      const value = times(what, server);
-      if (value === undefined) continue;
-      parts.push(mark(what, place(value), y - 5));
+    for (const row of shown.filter((row) => row.server === server)) {
+      const x = place(row.numbers.times);
+      parts.push(`<use href="#${row.what}" x="${x}" y="${y - 5}"/>`);
     }
   }
-  const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) =>
-    Math.log(times) <= most
-  ).map((times) =>
-    `<path class="line" d="M${place(times)} ${top}V${y + 6}"/>` +
-    `<text class="number" x="${place(times)}" y="${y + 24}">${times}</text>`
-  );
-  const size = `width="${1.1 * WIDTH}" height="${1.1 * (y + 32)}"`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${
-      y + 32
-    }" ` +
-    `${size}>`,
-    `<style>${STYLE}</style>`,
-    ...grid,
-    ...parts,
-    "</svg>\n",
-  ].join("\n");
-}
-
-/** Writes the chart in each language. */
-export async function saveCharts(report: Report): Promise<void> {
-  for (const language of LANGUAGES) {
-    const file = `${ROOT}guide/bench.${language}.svg`;
-    await Deno.writeTextFile(file, chart(report, language));
-  }
+  const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) => times <= most);
+  const lines = grid.map((times) => {
+    const x = place(times);
+    return `<path class="line" d="M${x} ${top}V${y + 6}"/>` +
+      `<text class="number" x="${x}" y="${y + 24}">${times}</text>`;
+  });
+  const open = `<svg xmlns="http://www.w3.org/2000/svg" ` +
+    `width="506" viewBox="0 0 ${WIDTH} ${y + 32}">`;
+  return [open, HEAD, ...lines, ...parts, "</svg>\n"].join("\n");
 }

@@ -1,9 +1,10 @@
 /**
- * The figures in the tables of the guide's page "How many clients?": those of the
- * last run that was saved.
+ * The figures and the chart of the guide's page "How many clients?": those of the last
+ * run that was saved.
  *
  * @module
  */
+import { chart, type Language, LANGUAGES } from "./chart.ts";
 import { output } from "./measure.ts";
 import { ROOT } from "./peers.ts";
 import type { Report } from "./rounds.ts";
@@ -11,13 +12,13 @@ import type { Report } from "./rounds.ts";
 /** Where the last run that was saved is kept. */
 export const RESULTS = `${ROOT}bench/results.json`;
 
-/** The languages of the guide. */
-export const LANGUAGES = ["en", "fr"] as const;
-export type Language = typeof LANGUAGES[number];
-
 /** The page of a language. */
 export const page = (language: Language) =>
   `${ROOT}guide/${language}/12-clients.md`;
+
+/** The chart of a language. */
+export const picture = (language: Language) =>
+  `${ROOT}guide/bench.${language}.svg`;
 
 /**
  * What the columns of each table show, in the order of the page, after the first
@@ -41,21 +42,13 @@ const TABLES: [what: string, key: string][][] = [
 ];
 
 /** A number as the guide writes it, with its unit. */
-export function figure(
-  value: number | undefined,
-  key: string,
-  language: Language,
-): string {
-  if (value === undefined) return "–";
+function figure(value: number, key: string, language: Language): string {
   const write = (digits: number) =>
     value.toLocaleString(language, {
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
     }).replace(/\u202f/g, "\u00a0");
-  if (key === "times" || key === "speed_up") {
-    const digits = [9.995, 99.95].filter((limit) => value < limit).length;
-    return `× ${write(digits)}`;
-  }
+  if (key === "times") return `× ${write(value < 10 ? 2 : 1)}`;
   if (key === "kib") return `${write(1)} ${language === "fr" ? "Kio" : "KiB"}`;
   if (key === "slowest_ms") return `${write(0)} ms`;
   return write(0);
@@ -63,18 +56,18 @@ export function figure(
 
 /** A page's text with the figures of a report in its tables. */
 export function fill(text: string, report: Report, language: Language): string {
-  let place = -1;
+  const tables = TABLES.values();
   return text.replace(/^(?:\|.*\n)+/gm, (table) => {
-    place++;
+    const columns = tables.next().value!;
     const [header, dashes, ...rows] = table.trimEnd().split("\n");
     const filled = rows.map((row) => {
       const name = row.split("|")[1].trim();
       const server = name.replace(/[`*]/g, "");
-      const cells = TABLES[place].map(([what, key]) => {
-        const found = report.rows.find((row) =>
+      const cells = columns.map(([what, key]) => {
+        const value = report.rows.find((row) =>
           row.what === what && row.server === server
-        );
-        return figure(found?.numbers[key], key, language);
+        )?.numbers[key];
+        return value === undefined ? "–" : figure(value, key, language);
       });
       return `| ${[name, ...cells].join(" | ")} |`;
     });
@@ -82,8 +75,8 @@ export function fill(text: string, report: Report, language: Language): string {
   });
 }
 
-/** Keeps a report, and puts its figures into the guide's pages. */
-export async function saveFigures(report: Report): Promise<void> {
+/** Keeps a report, and puts its figures and its chart into the guide. */
+export async function save(report: Report): Promise<void> {
   const rows = JSON.stringify(report).replaceAll('{"what"', '\n{"what"');
   await Deno.writeTextFile(RESULTS, rows + "\n");
   for (const language of LANGUAGES) {
@@ -91,5 +84,6 @@ export async function saveFigures(report: Report): Promise<void> {
     const text = await Deno.readTextFile(file);
     await Deno.writeTextFile(file, fill(text, report, language));
     await output([Deno.execPath(), "fmt", "--quiet", file]);
+    await Deno.writeTextFile(picture(language), chart(report, language));
   }
 }

@@ -3,14 +3,14 @@
  *
  * What it does stands in its environment:
  *   port      where the server is, on 127.0.0.1
+ *   pid       the server's: whose CPU time and memory are told (or else, its own)
  *   clients   how many connections
  *   lines     messages in a block; 1 is lock-step
  *   split     1: each line of a block is a write of its own
  *   greedy    how many more clients never wait for an answer; they are not timed
  *   warm, seconds   how long to run before, and while, it counts; 0 is one block each
- * It says "ready" when warm, begins when it is sent a line, says one line of JSON, and
- * ends with its input, so that its clients stay until then. Answers are counted, not
- * looked into: a generator must be quicker than what it measures.
+ * It prints one line of JSON. Answers are counted, not looked into: a generator must be
+ * quicker than what it measures.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,50 +28,60 @@
 
 #define MESSAGE "Je suis bien arrivé à la gare\n"
 #define ANSWER "Message reçu\n"
-enum { LINE = sizeof MESSAGE - 1, GREEDY_LINES = 2000, EVENTS = 512 };
+enum { LINE = sizeof MESSAGE - 1, GREEDY_LINES = 20000, EVENTS = 512 };
 static const int ANSWER_SIZE = sizeof ANSWER - 1;
-
-static double port, clients, lines, split, greedy;
 
 struct client {
   int fd;
   bool greedy;
+  size_t lines;      /* In each of its blocks. */
   size_t unsent;     /* Bytes of the block that are still to be sent. */
   long long owed;    /* Bytes of answers that are still to come. */
   uint64_t since;    /* When the block was begun, in ns. */
   uint32_t answered; /* Messages, before the end of the run. */
 };
 
-static float *times; /* Of each block, in ms. */
-static size_t blocks, room_for_blocks;
-static uint64_t messages, greedy_messages;
+static uint64_t messages;
+static uint64_t blocks, waited, slowest; /* Of those who are not greedy; in ns. */
 static char *text, room[1 << 18];
 static int poller, active;
-static bool over;
+static bool over, split;
 
 static void die(const char *problem) {
   fprintf(stderr, "load: %s\n", problem);
   exit(1);
 }
 
-static uint64_t now(void) {
+static double option(const char *name, double otherwise) {
+  const char *value = getenv(name);
+  return value ? atof(value) : otherwise;
+}
+
+/* What a clock shows, in ns. */
+static uint64_t shown(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void note(uint64_t ns) {
-  if (blocks == room_for_blocks) {
-    room_for_blocks = 2 * room_for_blocks + 4096;
-    times = realloc(times, room_for_blocks * sizeof *times);
-    if (times == NULL) die("no memory");
-  }
-  times[blocks++] = (float)ns / 1e6f;
+static uint64_t now(void) { return shown(CLOCK_MONOTONIC); }
+
+/* The CPU time of a process so far, user and system, all its threads, in ns. */
+static uint64_t cpu_time(pid_t pid) {
+  clockid_t clock;
+  if (clock_getcpuclockid(pid, &clock) != 0) die("there is no such process");
+  return shown(clock);
 }
 
-static int ascending(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
+/* The memory that a process holds (resident set), in KiB. */
+static long memory(pid_t pid) {
+  char path[32];
+  long pages = 0;
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1) die("no memory is told");
+  fclose(file);
+  return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static int fewest_first(const void *a, const void *b) {
@@ -80,7 +90,7 @@ static int fewest_first(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static void join(struct client *c) {
+static void join(struct client *c, int port) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int on = 1;
@@ -90,19 +100,16 @@ static void join(struct client *c) {
   if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)
     die("cannot connect");
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  /* Edge-triggered: an event when an answer, or room to send, has come. For a greedy
-     client, level-triggered: an event whenever there is room. */
-  uint32_t trigger = c->greedy ? 0 : EPOLLET;
-  struct epoll_event event = {EPOLLIN | EPOLLOUT | trigger, {.ptr = c}};
+  /* Edge-triggered: an event when an answer, or room to send, has come. */
+  struct epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = c}};
   epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event);
 }
 
 /* Sends what the kernel takes of the block. */
 static void push(struct client *c) {
-  size_t size = (c->greedy ? GREEDY_LINES : (size_t)lines) * LINE;
+  const char *end = text + c->lines * LINE;
   while (c->unsent > 0) {
-    size_t count = split ? LINE : c->unsent;
-    ssize_t sent = send(c->fd, text + size - c->unsent, count, MSG_NOSIGNAL);
+    ssize_t sent = send(c->fd, end - c->unsent, split ? LINE : c->unsent, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) return;
     if (sent < 0) die("the server broke off");
     c->unsent -= (size_t)sent;
@@ -110,11 +117,10 @@ static void push(struct client *c) {
 }
 
 static void begin(struct client *c) {
-  size_t count = c->greedy ? GREEDY_LINES : (size_t)lines;
+  messages += c->lines;
   c->since = now();
-  c->unsent = count * LINE;
-  c->owed += (long long)count * ANSWER_SIZE;
-  if (c->greedy) greedy_messages += count;
+  c->unsent = c->lines * LINE;
+  c->owed += (long long)c->lines * ANSWER_SIZE;
   push(c);
 }
 
@@ -126,26 +132,28 @@ static void receive(struct client *c) {
   if (c->owed < 0) die("more answers than messages");
 }
 
-static void serve(struct client *c, uint64_t time) {
+static void serve(struct client *c) {
+  if (c->owed == 0) return;
   push(c);
-  long long before = c->owed;
   receive(c);
-  bool done = c->owed == 0 && before > 0 && c->unsent == 0;
+  bool done = c->owed == 0 && c->unsent == 0;
   if (done && !c->greedy) {
-    note(time - c->since);
-    messages += (uint64_t)lines;
-    if (!over) c->answered += (uint32_t)lines;
+    uint64_t time = now() - c->since;
+    if (time > slowest) slowest = time;
+    waited += time;
+    blocks++;
+    if (!over) c->answered += (uint32_t)c->lines;
   }
   if (done && over) active--;
   else if (!over && (done || (c->greedy && c->unsent == 0))) begin(c);
 }
 
-/* All clients speak for so long, and until the last answer is there. Returns s. */
-static double run(struct client *all, int count, double duration) {
-  uint64_t start = now(), end = start + (uint64_t)(duration * 1e9);
+/* All clients speak for so many seconds, and until the last answer is there. */
+static void run(struct client *all, int count, double seconds) {
+  uint64_t end = now() + (uint64_t)(seconds * 1e9);
   struct epoll_event events[EVENTS];
-  messages = greedy_messages = blocks = 0;
-  over = duration == 0;
+  messages = blocks = waited = slowest = 0;
+  over = seconds == 0;
   active = count;
   for (int i = 0; i < count; i++) {
     all[i].answered = 0;
@@ -153,49 +161,37 @@ static double run(struct client *all, int count, double duration) {
   }
   while (active > 0) {
     int ready = epoll_wait(poller, events, EVENTS, 1000);
-    uint64_t time = now();
-    over = over || time >= end;
-    if (time > end + 20000000000u) die("the last answers did not come within 20 s");
-    for (int i = 0; i < ready; i++) serve(events[i].data.ptr, now());
+    over = over || now() >= end;
+    if (now() > end + 20000000000u) die("the last answers did not come within 20 s");
+    for (int i = 0; i < ready; i++) serve(events[i].data.ptr);
   }
-  return (double)(now() - start) / 1e9;
-}
-
-static double option(const char *name, double otherwise) {
-  const char *value = getenv(name);
-  return value ? atof(value) : otherwise;
 }
 
 int main(void) {
-  port = option("port", 0);
-  clients = option("clients", 1);
-  lines = option("lines", 1);
-  split = option("split", 0);
-  greedy = option("greedy", 0);
-  int polite = (int)clients, count = polite + (int)greedy;
-  size_t longest = lines > GREEDY_LINES ? (size_t)lines : GREEDY_LINES;
+  pid_t pid = (pid_t)option("pid", getpid());
+  int polite = (int)option("clients", 1), count = polite + (int)option("greedy", 0);
+  size_t lines = (size_t)option("lines", 1);
+  size_t longest = lines > GREEDY_LINES ? lines : GREEDY_LINES;
   struct client *all = calloc((size_t)count, sizeof *all);
   text = malloc(longest * LINE);
-  poller = epoll_create1(0);
   if (all == NULL || text == NULL) die("no memory");
   for (size_t i = 0; i < longest; i++) memcpy(text + i * LINE, MESSAGE, LINE);
+  split = option("split", 0);
+  poller = epoll_create1(0);
   for (int i = 0; i < count; i++) {
     all[i].greedy = i >= polite;
-    join(&all[i]);
+    all[i].lines = all[i].greedy ? GREEDY_LINES : lines;
+    join(&all[i], (int)option("port", 0));
   }
   run(all, count, option("warm", 0));
-  puts("ready");
-  fflush(stdout);
-  if (getchar() == EOF) return 0;
-  double took = run(all, count, option("seconds", 1));
-  qsort(times, blocks, sizeof *times, ascending);
+  uint64_t before = cpu_time(pid);
+  run(all, count, option("seconds", 1));
+  double spent = (double)(cpu_time(pid) - before);
   qsort(all, (size_t)polite, sizeof *all, fewest_first);
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"middle_ms\":%.4f,\"slowest_ms\":%.4f,"
-         "\"least\":%u,\"median\":%u,\"most\":%u}\n",
-         (unsigned long long)(messages + greedy_messages), took, times[blocks / 2],
-         times[blocks - 1], all[0].answered, all[polite / 2].answered,
-         all[polite - 1].answered);
-  fflush(stdout);
-  while (getchar() != EOF) continue;
+  printf("{\"messages\":%llu,\"cpu_us\":%.5f,\"kib\":%ld,\"mean_ms\":%.4f,"
+         "\"slowest_ms\":%.4f,\"least\":%u,\"median\":%u,\"most\":%u}\n",
+         (unsigned long long)messages, spent / (double)messages / 1e3, memory(pid),
+         (double)waited / (double)blocks / 1e6, (double)slowest / 1e6, all[0].answered,
+         all[polite / 2].answered, all[polite - 1].answered);
   return 0;
 }

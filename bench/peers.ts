@@ -11,24 +11,20 @@ export const ROOT = HERE.replace(/bench\/$/, "");
 
 /** The unit: its cost is 1. */
 export const UNIT = "C epoll";
-/** This project's server. */
-export const OURS = "multithread_server";
-/** The least that Deno does for a message. */
-export const BARE = "bare.ts";
+/** This project's servers. */
+export const OURS = ["multithread_server", "web_server"];
 /** What shares clients out among several servers; behind it, here, is the unit. */
 export const BALANCER = "HAProxy";
 
-/** This project's server with little room for young objects, so that fewer wait. */
-export const SMALL = "--max-semi-space-size=1";
+/** Servers by name. */
+export type Starts = Record<string, Start>;
 
 /** What this machine has to run peers with. */
 export interface Tools {
   /** The path of each program that is there. */
   paths: Record<string, string>;
-  /** What each says of its version. */
+  /** The version of each; "absent" for one that is not there. */
   versions: Record<string, string>;
-  /** The names of those that are not there. */
-  absent: string[];
 }
 
 /** For each tool, what prints its own path, and then its version. */
@@ -47,24 +43,17 @@ const TOOLS: Record<string, string> = {
 
 /** Looks for the tools; Bun is fetched from npm, if that may be and it is not there. */
 export async function findTools(mayFetch: boolean): Promise<Tools> {
-  const tools: Tools = {
-    paths: { deno: Deno.execPath() },
-    versions: { deno: Deno.version.deno },
-    absent: [],
-  };
+  const paths: Record<string, string> = { deno: Deno.execPath() };
+  const versions: Record<string, string> = { deno: Deno.version.deno };
   const fetch = `npx --yes --package=bun@1.4.5 -c '${TOOLS.bun}'`;
   for (const [name, look] of Object.entries(TOOLS)) {
     const script = name === "bun" && mayFetch ? `${look} || ${fetch}` : look;
-    const said = await output(["sh", "-c", script], 120).catch(() => "");
-    const [, path, version] = said.match(/^(\/\S+) .*?(\d+\.[\d.]*\d)/) ?? [];
-    if (path === undefined) {
-      tools.absent.push(name);
-      continue;
-    }
-    tools.paths[name] = path;
-    tools.versions[name] = version;
+    const said = await output(["sh", "-c", script]).catch(() => "");
+    const found = said.match(/^(\/\S+) .*?(\d+\.[\d.]*\d)/);
+    versions[name] = found?.[2] ?? "absent";
+    if (found) paths[name] = found[1];
   }
-  return tools;
+  return { paths, versions };
 }
 
 /** Compiles a C file of this folder into `folder`, and returns the program. */
@@ -74,26 +63,24 @@ export async function compile(file: string, folder: string): Promise<string> {
   return program;
 }
 
+const deno = (...args: string[]): Command => [Deno.execPath(), "run", ...args];
+
 /** The command in a script's header, with these arguments. */
 export function script(name: string, ...args: string[]): Command {
   const path = `${ROOT}scripts/${name}.ts`;
   const text = Deno.readTextFileSync(path);
   const [, flags] = text.match(/@run deno run (.*)scripts\//)!;
-  const config = ["--config", `${ROOT}deno.json`];
-  return deno(...config, ...flags.split(" ").filter(Boolean), path, ...args);
+  return deno(...flags.split(" ").filter(Boolean), path, ...args);
 }
-
-const deno = (...args: string[]): Command => [Deno.execPath(), "run", ...args];
 
 /** The servers of lines that this machine can run, all but {@linkcode BALANCER}. */
 export async function linePeers(
   { paths }: Tools,
   folder: string,
-): Promise<Record<string, Start>> {
-  const peers: Record<string, Start> = {
+): Promise<Starts> {
+  const peers: Starts = {
     [UNIT]: { command: [await compile("peers/epoll.c", folder)] },
-    // One thread, as the others.
-    [OURS]: { command: ours("--threads", "1") },
+    multithread_server: { command: ours },
   };
   const programs = [
     ["Bun.listen", "bun", "bun.mjs"],
@@ -108,31 +95,31 @@ export async function linePeers(
   if (paths.go) {
     const program = `${folder}/goroutines`;
     const source = `${HERE}peers/goroutines.go`;
-    await output([paths.go, "build", "-o", program, source], 120);
+    await output([paths.go, "build", "-o", program, source]);
     peers["Go net"] = { command: [program] };
   }
   return peers;
 }
 
-/** The bare loop answers reads, not lines: it can only be asked one at a time. */
-export function bareLoop(): Start {
-  const flags = ["--no-config", "--allow-net=127.0.0.1"];
-  return { command: deno(...flags, `${HERE}peers/bare.ts`) };
-}
+const quiet = script("multithread_server", "--port", "0", "--quiet");
+// One thread, as the others.
+const ours = [...quiet, "--threads", "1"];
+const fewEvents = ["env", "DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64"];
+// Little room for young objects, so that fewer of them wait to be collected.
+const smallSpace = ["env", "DENO_V8_FLAGS=--max-semi-space-size=1"];
+// The least that Deno does for a message.
+const bare = ["--no-config", "--allow-net", `${HERE}peers/bare.ts`];
 
-/** This project's server, with these options. */
-export function ours(...options: string[]): Command {
-  return script(OURS, "--port", "0", "--quiet", ...options);
-}
-
-/** How {@linkcode SMALL} is started. */
-export function smallSemiSpace(): Start {
-  const [program, run, ...rest] = ours("--threads", "1");
-  return { command: [program, run, `--v8-flags=${SMALL}`, ...rest] };
-}
+/** What is about fairness or memory; the names are those of the guide's tables. */
+export const VARIANTS: Starts = {
+  "bare.ts": { command: deno(...bare) },
+  "MAX_IO_EVENTS_PER_TICK=64": { command: [...fewEvents, ...ours] },
+  "--threads 8": { command: [...quiet, "--threads", "8"] },
+  "--max-semi-space-size=1": { command: [...smallSpace, ...ours] },
+};
 
 /** A port that nobody has, for a program that cannot be given 0. */
-export function freePort(): number {
+function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
@@ -144,10 +131,10 @@ export function balancer(
   folder: string,
 ): Start {
   const port = freePort();
-  const [A, B, C] = Array(3).fill(`${server}`);
-  const env = { PORT: `${port}`, A, B, C, SOCKET: `${folder}/haproxy.sock` };
-  const command = [paths.haproxy, "-f", `${ROOT}guide/haproxy.cfg`];
-  return { command, env, port };
+  const servers = [`A=${server}`, `B=${server}`, `C=${server}`];
+  const words = [`PORT=${port}`, ...servers, `SOCKET=${folder}/haproxy.sock`];
+  const program = [paths.haproxy, "-f", `${ROOT}guide/haproxy.cfg`];
+  return { command: ["env", ...words, ...program], port };
 }
 
 /** nginx as it is usually set up, but for what its packages' own paths need root. */
@@ -173,14 +160,11 @@ http {
 export async function webPeers(
   { paths }: Tools,
   folder: string,
-): Promise<Record<string, Start>> {
+): Promise<Starts> {
   const root = `${folder}/www`;
-  const read = ["--allow-net", "--allow-read"];
-  const bare = ["--config", `${ROOT}deno.json`, ...read];
-  const peers: Record<string, Start> = {
-    serveDir: {
-      command: deno(...bare, `${HERE}peers/serve_dir.ts`, root),
-    },
+  const bare = ["--allow-net", "--allow-read", `${HERE}peers/serve_dir.ts`];
+  const peers: Starts = {
+    serveDir: { command: deno(...bare, root) },
     web_server: {
       command: script("web_server", "--port", "0", "--root", root),
     },
@@ -193,10 +177,10 @@ export async function webPeers(
     peers.nginx = { command: [paths.nginx, "-e", log, "-c", file], port };
   }
   if (paths.python3) {
+    // -u: its first line, which tells its port, is not kept back.
+    const program = [paths.python3, "-u", "-m", "http.server", "0"];
     const options = ["--bind", "127.0.0.1", "--directory", root];
-    peers["http.server"] = {
-      command: [paths.python3, "-m", "http.server", ...options, "0"],
-    };
+    peers["http.server"] = { command: [...program, ...options] };
   }
   return peers;
 }

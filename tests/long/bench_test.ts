@@ -25,6 +25,6 @@ testWith(
       assertEquals(rows?.length, 6, `${name}\n${out}`);
     }
     assertMatch(out, /^Where this project is behind/m);
-    assertEquals(out.match(/failed/), null, out);
+    assertEquals(out.match(/^Failed: .*$/gm), null);
   },
 );

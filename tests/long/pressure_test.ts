@@ -6,7 +6,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { median, memoryKib } from "../../bench/measure.ts";
+import { median } from "../../bench/measure.ts";
 import { Peer, Program, python, serve, testWith } from "../harness.ts";
 
 /** Milliseconds by which nobody may be delayed. */
@@ -50,6 +50,12 @@ async function delay(one: () => Promise<void>): Promise<number> {
     windows.push(longest);
   }
   return median(windows);
+}
+
+/** The memory that a process holds (resident set), in KiB. */
+function memoryKib(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(status.match(/^VmRSS:\s+(\d+)/m)![1]);
 }
 
 /** Measures what clients that do not read cost the others, and the server. */
