@@ -15,11 +15,8 @@ const VIEWS: Record<string, [title: string, numbers: string[]]> = {
   "lock-step": ["A message at a time, 64 clients", [...LOAD, ...FAIRNESS]],
   crowd: ["A message at a time, 1,000 clients", [...LOAD, ...FAIRNESS]],
   pipelined: ["500 messages at a time, 16 clients", LOAD],
-  burst: ["Two lines in two writes, until the answers", [
-    "mean_ms",
-    "slowest_ms",
-  ]],
-  greedy: ["Ten polite clients beside a greedy one", ["slowest_ms", "mean_ms"]],
+  burst: ["Two lines in two writes", ["mean_ms", "slowest_ms"]],
+  greedy: ["Ten clients beside a greedy one", ["slowest_ms", "mean_ms"]],
   memory: ["Memory of an idle client", ["kib"]],
   "start-up": ["Start-up", ["times", "ms"]],
   threads: ["Prime numbers, two threads beside one", ["speed_up"]],
