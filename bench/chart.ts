@@ -70,18 +70,17 @@ export function chart({ rows }: Report, language: Language): string {
   const top = y + 12;
   y += ROW;
   // The servers that were put under every load, the cheapest first.
-  const cost = (server: string) =>
-    shown.find((row) => row.server === server)!.numbers.times;
-  const servers = shown.filter(({ what }) => what === "pipelined")
-    .map(({ server }) => server).toSorted((a, b) => cost(a) - cost(b));
-  for (const server of servers) {
+  const servers = [...Map.groupBy(shown, ({ server }) => server)]
+    .filter(([, rows]) => rows.length === legend.length)
+    .toSorted(([, [a]], [, [b]]) => a.numbers.times - b.numbers.times);
+  for (const [server, rows] of servers) {
     y += ROW;
     const style = OURS.includes(server) ? "ours" : "peer";
     parts.push(`<text class="${style}" y="${y}">${server}</text>`);
     parts.push(`<path class="line" d="M${FROM} ${y - 5}H${TO}"/>`);
-    for (const row of shown.filter((row) => row.server === server)) {
-      const x = place(row.numbers.times);
-      parts.push(`<use href="#${row.what}" x="${x}" y="${y - 5}"/>`);
+    for (const { what, numbers } of rows) {
+      const x = place(numbers.times);
+      parts.push(`<use href="#${what}" x="${x}" y="${y - 5}"/>`);
     }
   }
   const grid = [1, 2, 5, 10, 20, 50, 100].filter((times) => times <= most);

@@ -40,15 +40,8 @@ export interface Server extends AsyncDisposable {
   port: number;
 }
 
-/** How a server is started. */
-export interface Start {
-  command: Command;
-  /** Where it listens, if it does not tell. */
-  port?: number;
-}
-
 /**
- * Starts a server, and waits until it listens, 15 s at most.
+ * Starts a server, and waits until it listens where it says so, 15 s at most.
  *
  * Its output goes to a file: to read a pipe would cost this process, and thereby
  * the machine, time for each line of a log.
@@ -56,7 +49,7 @@ export interface Start {
  * @param folder Where its output may be kept.
  */
 export async function startServer(
-  { command, port }: Start,
+  command: Command,
   folder: string,
 ): Promise<Server> {
   const log = await Deno.makeTempFile({ dir: folder, suffix: ".log" });
@@ -69,13 +62,11 @@ export async function startServer(
   while (!ended && performance.now() < end) {
     const said = await Deno.readTextFile(log);
     const told = said.match(/(?:127\.0\.0\.1|localhost)(?::| port )(\d+)/);
-    const address = { hostname: "127.0.0.1", port: port ?? Number(told?.[1]) };
     try {
-      const conn = await Deno.connect(address);
-      conn.close();
+      const port = Number(told?.[1]);
+      using _ = await Deno.connect({ hostname: "127.0.0.1", port });
       const stop = () => child[Symbol.asyncDispose]();
-      const { pid } = child;
-      return { pid, port: address.port, [Symbol.asyncDispose]: stop };
+      return { pid: child.pid, port, [Symbol.asyncDispose]: stop };
     } catch { // Not yet.
       await new Promise((resume) => setTimeout(resume, 5));
     }

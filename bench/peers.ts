@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, output, type Start } from "./measure.ts";
+import { type Command, output } from "./measure.ts";
 
 const HERE = `${import.meta.dirname}/`;
 /** The project's folder. */
@@ -16,8 +16,8 @@ export const OURS = ["multithread_server", "web_server"];
 /** What shares clients out among several servers; behind it, here, is the unit. */
 export const BALANCER = "HAProxy";
 
-/** Servers by name. */
-export type Starts = Record<string, Start>;
+/** Servers, by name: what starts each, and prints where it listens. */
+export type Servers = Record<string, Command>;
 
 /** What this machine has to run peers with. */
 export interface Tools {
@@ -43,12 +43,12 @@ const TOOLS: Record<string, string> = {
 
 /** Looks for the tools; Bun is fetched from npm, if that may be and it is not there. */
 export async function findTools(mayFetch: boolean): Promise<Tools> {
-  const paths: Record<string, string> = { deno: Deno.execPath() };
+  const paths: Record<string, string> = {};
   const versions: Record<string, string> = { deno: Deno.version.deno };
   const fetch = `npx --yes --package=bun@1.4.5 -c '${TOOLS.bun}'`;
   for (const [name, look] of Object.entries(TOOLS)) {
-    const script = name === "bun" && mayFetch ? `${look} || ${fetch}` : look;
-    const said = await output(["sh", "-c", script]).catch(() => "");
+    const line = name === "bun" && mayFetch ? `${look} || ${fetch}` : look;
+    const said = await output(["sh", "-c", line]).catch(() => "");
     const found = said.match(/^(\/\S+) .*?(\d+\.[\d.]*\d)/);
     versions[name] = found?.[2] ?? "absent";
     if (found) paths[name] = found[1];
@@ -63,7 +63,9 @@ export async function compile(file: string, folder: string): Promise<string> {
   return program;
 }
 
-const deno = (...args: string[]): Command => [Deno.execPath(), "run", ...args];
+function deno(...args: string[]): Command {
+  return [Deno.execPath(), "run", ...args];
+}
 
 /** The command in a script's header, with these arguments. */
 export function script(name: string, ...args: string[]): Command {
@@ -73,14 +75,20 @@ export function script(name: string, ...args: string[]): Command {
   return deno(...flags.split(" ").filter(Boolean), path, ...args);
 }
 
+/** This project's server, with these words in its environment. */
+function ours(threads: number, ...words: string[]): Command {
+  const options = ["--port", "0", "--quiet", "--threads", `${threads}`];
+  return ["env", ...words, ...script("multithread_server", ...options)];
+}
+
 /** The servers of lines that this machine can run, all but {@linkcode BALANCER}. */
 export async function linePeers(
   { paths }: Tools,
   folder: string,
-): Promise<Starts> {
-  const peers: Starts = {
-    [UNIT]: { command: [await compile("peers/epoll.c", folder)] },
-    multithread_server: { command: ours },
+): Promise<Servers> {
+  const peers: Servers = {
+    [UNIT]: [await compile("peers/epoll.c", folder)],
+    multithread_server: ours(1), // One thread, as the others.
   };
   const programs = [
     ["Bun.listen", "bun", "bun.mjs"],
@@ -90,32 +98,25 @@ export async function linePeers(
   ];
   for (const [name, tool, file] of programs) {
     if (!paths[tool]) continue;
-    peers[name] = { command: [paths[tool], `${HERE}peers/${file}`] };
+    peers[name] = [paths[tool], `${HERE}peers/${file}`];
   }
   if (paths.go) {
     const program = `${folder}/goroutines`;
     const source = `${HERE}peers/goroutines.go`;
     await output([paths.go, "build", "-o", program, source]);
-    peers["Go net"] = { command: [program] };
+    peers["Go net"] = [program];
   }
   return peers;
 }
 
-const quiet = script("multithread_server", "--port", "0", "--quiet");
-// One thread, as the others.
-const ours = [...quiet, "--threads", "1"];
-const fewEvents = ["env", "DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64"];
-// Little room for young objects, so that fewer of them wait to be collected.
-const smallSpace = ["env", "DENO_V8_FLAGS=--max-semi-space-size=1"];
-// The least that Deno does for a message.
-const bare = ["--no-config", "--allow-net", `${HERE}peers/bare.ts`];
-
 /** What is about fairness or memory; the names are those of the guide's tables. */
-export const VARIANTS: Starts = {
-  "bare.ts": { command: deno(...bare) },
-  "MAX_IO_EVENTS_PER_TICK=64": { command: [...fewEvents, ...ours] },
-  "--threads 8": { command: [...quiet, "--threads", "8"] },
-  "--max-semi-space-size=1": { command: [...smallSpace, ...ours] },
+export const VARIANTS: Servers = {
+  // The least that Deno does for a message.
+  "bare.ts": deno("--no-config", "--allow-net", `${HERE}peers/bare.ts`),
+  "MAX_IO_EVENTS_PER_TICK=64": ours(1, "DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64"),
+  "--threads 8": ours(8),
+  // Little room for young objects, so that fewer of them wait to be collected.
+  "--max-semi-space-size=1": ours(1, "DENO_V8_FLAGS=--max-semi-space-size=1"),
 };
 
 /** A port that nobody has, for a program that cannot be given 0. */
@@ -124,17 +125,23 @@ function freePort(): number {
   return listener.addr.port;
 }
 
+/** A program that does not print where it listens, with what does it first. */
+const told = (port: number, ...command: string[]): Command => {
+  const script = `echo "127.0.0.1:${port}"; exec "$@"`;
+  return ["sh", "-c", script, "sh", ...command];
+};
+
 /** HAProxy with the guide's configuration, in front of the server at this port. */
 export function balancer(
   { paths }: Tools,
   server: number,
   folder: string,
-): Start {
+): Command {
   const port = freePort();
   const servers = [`A=${server}`, `B=${server}`, `C=${server}`];
   const words = [`PORT=${port}`, ...servers, `SOCKET=${folder}/haproxy.sock`];
   const program = [paths.haproxy, "-f", `${ROOT}guide/haproxy.cfg`];
-  return { command: ["env", ...words, ...program], port };
+  return told(port, "env", ...words, ...program);
 }
 
 /** nginx as it is usually set up, but for what its packages' own paths need root. */
@@ -160,27 +167,25 @@ http {
 export async function webPeers(
   { paths }: Tools,
   folder: string,
-): Promise<Starts> {
+): Promise<Servers> {
   const root = `${folder}/www`;
   const bare = ["--allow-net", "--allow-read", `${HERE}peers/serve_dir.ts`];
-  const peers: Starts = {
-    serveDir: { command: deno(...bare, root) },
-    web_server: {
-      command: script("web_server", "--port", "0", "--root", root),
-    },
+  const peers: Servers = {
+    serveDir: deno(...bare, root),
+    web_server: script("web_server", "--port", "0", "--root", root),
   };
   if (paths.nginx) {
     const port = freePort();
     const file = `${folder}/nginx.conf`;
     await Deno.writeTextFile(file, NGINX(folder, port));
     const log = `${folder}/nginx-error.log`;
-    peers.nginx = { command: [paths.nginx, "-e", log, "-c", file], port };
+    peers.nginx = told(port, paths.nginx, "-e", log, "-c", file);
   }
   if (paths.python3) {
     // -u: its first line, which tells its port, is not kept back.
     const program = [paths.python3, "-u", "-m", "http.server", "0"];
     const options = ["--bind", "127.0.0.1", "--directory", root];
-    peers["http.server"] = { command: [...program, ...options] };
+    peers["http.server"] = [...program, ...options];
   }
   return peers;
 }

@@ -20,7 +20,7 @@ import {
   linePeers,
   ROOT,
   script,
-  type Starts,
+  type Servers,
   type Tools,
   UNIT,
   VARIANTS,
@@ -69,7 +69,7 @@ export interface Context extends Size {
  * Measures every server once a round, each round beginning with another one. What
  * fails says so in its row, and is left out from then on.
  *
- * @param compared The number of which `times` are a multiple.
+ * @param compared The number that `times` compares; without it, there is none.
  */
 async function interleave(
   rounds: number,
@@ -98,20 +98,20 @@ async function interleave(
       numbers[name] = Number(middle.toPrecision(4));
     }
     const times = numbers[compared] / rows[0].numbers[compared];
-    if (times > 0) numbers.times = Number(times.toPrecision(4));
+    if (Number.isFinite(times)) numbers.times = Number(times.toPrecision(4));
   }
   return rows;
 }
 
 /** Starts all the servers; the row of one that does not start will say why. */
 async function startAll(
-  starts: Starts,
+  commands: Servers,
   folder: string,
   stack: AsyncDisposableStack,
 ): Promise<Record<string, Promise<Server>>> {
   const servers: Record<string, Promise<Server>> = {};
-  for (const [name, start] of Object.entries(starts)) {
-    servers[name] = startServer(start, folder).then((one) => stack.use(one));
+  for (const [name, command] of Object.entries(commands)) {
+    servers[name] = startServer(command, folder).then((one) => stack.use(one));
     await servers[name].catch(() => {});
   }
   return servers;
@@ -134,8 +134,8 @@ async function measureLoads(context: Context): Promise<Row[]> {
   const servers = await startAll({ ...peers, ...VARIANTS }, folder, stack);
   if (tools.paths.haproxy) {
     const { port } = await servers[UNIT];
-    const start = { [BALANCER]: balancer(tools, port, folder) };
-    Object.assign(servers, await startAll(start, folder, stack));
+    const command = { [BALANCER]: balancer(tools, port, folder) };
+    Object.assign(servers, await startAll(command, folder, stack));
   }
   const rows: Row[] = [];
   for (const [what, words] of Object.entries(LOADS)) {
@@ -157,26 +157,26 @@ async function measureLoads(context: Context): Promise<Row[]> {
 /** How much memory a client costs that has spoken once, and is silent now. */
 async function measureMemory(context: Context): Promise<Row[]> {
   const { tools, folder, load, clients, rounds } = context;
-  const starts = { ...await linePeers(tools, folder), ...VARIANTS };
+  const commands = { ...await linePeers(tools, folder), ...VARIANTS };
   const measure = async (name: string) => {
     // A new server each time, since few give memory back.
-    await using server = await startServer(starts[name], folder);
+    await using server = await startServer(commands[name], folder);
     const words = { pid: server.pid, port: server.port, seconds: 0 };
     // What a server needs once is not counted.
     const few = await runLoad(load, { ...words, clients: 10 });
     const many = await runLoad(load, { ...words, clients });
     return { kib: (many.kib - few.kib) / (clients - 10) };
   };
-  const names = Object.keys(starts);
+  const names = Object.keys(commands);
   return await interleave(Math.min(3, rounds), "memory", names, measure);
 }
 
-/** How long programs take that have nothing to do. */
+/** How long programs take to start that have nothing to do. */
 async function measureStartUp(context: Context): Promise<Row[]> {
   const { tools: { paths }, folder, rounds } = context;
   await Deno.writeTextFile(`${folder}/empty.ts`, "");
   const programs: Record<string, Command> = {
-    "empty file": [paths.deno, "run", `${folder}/empty.ts`],
+    "empty file": [Deno.execPath(), "run", `${folder}/empty.ts`],
   };
   for (const { name } of Deno.readDirSync(`${ROOT}scripts`)) {
     const title = name.replace(".ts", "");
@@ -216,8 +216,8 @@ async function measureWeb(context: Context): Promise<Row[]> {
   const sizes = { "1 KiB": 1024, "100 KiB": 102_400, "10 MiB": 10_485_760 };
   await Deno.mkdir(`${folder}/www`);
   await using stack = new AsyncDisposableStack();
-  const starts = await webPeers(tools, folder);
-  const servers = await startAll(starts, folder, stack);
+  const commands = await webPeers(tools, folder);
+  const servers = await startAll(commands, folder, stack);
   const rows: Row[] = [];
   for (const [what, size] of Object.entries(sizes)) {
     const content = new Uint8Array(size).fill(46);

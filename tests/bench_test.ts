@@ -26,8 +26,8 @@ testWith(
     await using folder = await copyOut();
     const tools = await findTools(false);
     const peers = await linePeers(tools, folder.path);
-    for (const [name, start] of Object.entries(peers)) {
-      await using server = await startServer(start, folder.path);
+    for (const [name, command] of Object.entries(peers)) {
+      await using server = await startServer(command, folder.path);
       const { port } = server;
       const answers = async (text: string, count: number) =>
         assertEquals(await exchange(port, text), ANSWER.repeat(count), name);
