@@ -8,7 +8,8 @@
  *   lines     messages in a block; 1 is lock-step
  *   split     1: each line of a block is a write of its own
  *   greedy    how many more clients never wait for an answer; they are not timed
- *   warm, seconds   how long to run before, and while, it counts; 0 is one block each
+ *   warm      how long to run before, in s
+ *   seconds   how long to run while it counts; 0 is one block each
  * It prints one line of JSON. Answers are counted, not looked into: a generator must be
  * quicker than what it measures.
  */
@@ -183,7 +184,8 @@ int main(void) {
     all[i].lines = all[i].greedy ? GREEDY_LINES : lines;
     join(&all[i], (int)option("port", 0));
   }
-  run(all, count, option("warm", 0));
+  double warm = option("warm", 0);
+  if (warm > 0) run(all, count, warm);
   uint64_t before = cpu_time(pid);
   run(all, count, option("seconds", 1));
   double spent = (double)(cpu_time(pid) - before);
