@@ -13,7 +13,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { save } from "./guide.ts";
-import { endAll } from "./measure.ts";
+import { interruption } from "./measure.ts";
 import { compile, findTools } from "./peers.ts";
 import { MEASUREMENTS, type Report, type Row } from "./rounds.ts";
 import { show } from "./table.ts";
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "linux") throw new Error("it reads Linux's /proc");
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
   const clean = () => {
-    endAll();
+    interruption.abort();
     Deno.removeSync(folder, { recursive: true });
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -10,12 +10,8 @@ export type Command = string[];
 /** Named numbers; the end of a name tells the unit: `_us`, `_ms`; `kib` is KiB. */
 export type Numbers = Record<string, number>;
 
-const interruption = new AbortController();
-
-/** Ends whatever still runs, so that nothing outlives an interrupted benchmark. */
-export function endAll(): void {
-  interruption.abort();
-}
+/** Its abort ends whatever still runs, so that nothing outlives the benchmark. */
+export const interruption = new AbortController();
 
 /** What a program prints in 2 minutes at most; throws its last line if it fails. */
 export async function output([program, ...args]: Command): Promise<string> {

@@ -206,8 +206,7 @@ async function measureThreads({ rounds }: Context): Promise<Row[]> {
     if (two === null) throw new Error("it does not tell of two threads");
     return { speed_up: Number(two[1].replace(",", ".")) };
   };
-  const names = ["threads_demo"];
-  return await interleave(Math.min(3, rounds), "threads", names, measure);
+  return await interleave(rounds, "threads", ["threads_demo"], measure);
 }
 
 /** The web servers, with wrk. All write a line of log for each request. */
