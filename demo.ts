@@ -81,11 +81,11 @@ class Actor {
     }
   }
 
-  /** No step may take longer than a minute. */
+  /** No step may take longer than three minutes: the machine may be busy. */
   async #soon<T>(step: Promise<T>, problem: string): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const fail = () => reject(new Error(`${this.role} ${problem}`));
-    const timer = setTimeout(fail, 60_000);
+    const timer = setTimeout(fail, 180_000);
     return await Promise.race([step, late]).finally(() => clearTimeout(timer));
   }
 
