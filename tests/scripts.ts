@@ -192,7 +192,7 @@ export const scripts: Record<string, Script> = {
     first: /^Connecté au serveur : 127\.0\.0\.1, port \d+\n/,
     tcp: {
       typed: [],
-      asks: /^Bonjour du client TCP, .*\n$/,
+      asks: /^Bonjour du client TCP, \d\d\/\d\d\/20\d\d \d\d:\d\d:\d\d\n$/,
       shows: (message) => `\n${message}\n`,
       last: "Connexion fermée\n",
       unanswered: 1,
