@@ -76,8 +76,6 @@ export interface Client extends Common {
     asks: RegExp;
     /** How a message of the server looks on stdout. */
     shows: (message: string) => string;
-    /** The last line, after a conversation that ended well. */
-    last: string;
     /** Exit code when the server ends the conversation without a word. */
     unanswered: 0 | 1;
     /** All it prints of a conversation with its partner, after its first line. */
@@ -177,7 +175,6 @@ export const scripts: Record<string, Script> = {
       typed: [],
       asks: /^Bonjour, je suis le client\n$/,
       shows: (message) => `\n${message}\n`,
-      last: "Connexion fermée\n",
       unanswered: 1,
       whole: `${HELLO}\nConnexion fermée\n`,
       course: COURSE_SERVER,
@@ -194,7 +191,6 @@ export const scripts: Record<string, Script> = {
       typed: [],
       asks: /^Bonjour du client TCP, \d\d\/\d\d\/20\d\d \d\d:\d\d:\d\d\n$/,
       shows: (message) => `\n${message}\n`,
-      last: "Connexion fermée\n",
       unanswered: 1,
       whole: `${HELLO}\nConnexion fermée\n`,
       course: COURSE_SERVER,
@@ -245,7 +241,6 @@ export const scripts: Record<string, Script> = {
       typed: ["bonjour\n", "FIN\n"],
       asks: /^bonjour\n$/,
       shows: (message) => `Serveur >> ${message}\n`,
-      last: "CONNEXION INTERROMPUE\n",
       unanswered: 0,
       whole: `Serveur >> ${WELCOME}\nServeur >> Au revoir\n` +
         "CONNEXION INTERROMPUE\n",
@@ -297,7 +292,6 @@ export const scripts: Record<string, Script> = {
       typed: ["bonjour\n", "FIN\n"],
       asks: /^bonjour\n$/,
       shows: (message) => `\n${message}\n`,
-      last: "Connexion fermée\n",
       unanswered: 1,
       whole: "Tapez FIN pour terminer la conversation\n" +
         "Message reçu\nMessage reçu\nConnexion fermée\n",
