@@ -9,19 +9,16 @@
  * @module
  */
 import { bold, dim, green, red } from "@std/fmt/colors";
-import { ROOT } from "./harness.ts";
+import { Program } from "./harness.ts";
 import { mutants } from "./mutants_list.ts";
 
-/** What a copy of the project needs for its scripts' tests. */
-const PARTS = ["scripts", "std", "tests", "deno.json", "deno.lock"];
-
-/** Copies the project's parts into a new folder. */
+/** Copies what the scripts' tests need into a new folder. */
 async function copy(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "mutant-" });
-  const from = PARTS.map((part) => ROOT + part);
-  const args = ["-r", ...from, folder];
-  const { success } = await new Deno.Command("cp", { args }).output();
-  if (!success) throw new Error("The project cannot be copied");
+  const parts = ["scripts", "std", "tests", "deno.json", "deno.lock"];
+  await using copying = new Program("cp", ["-r", ...parts, folder]);
+  const { code, err } = await copying.end();
+  if (code !== 0) throw new Error(err);
   return folder;
 }
 
@@ -46,22 +43,22 @@ async function failure(folder: string, script: string): Promise<string> {
     ? "/(server|client)_simple/"
     : `/\\b${script}\\b/`;
   // The cheap ones first: most mutants end there.
-  const rest = [["tests/faults"], ["tests/long/limits_test.ts"]];
-  for (const files of [own, kinds, ...rest]) {
+  for (
+    const files of [own, kinds, ["tests/faults"], ["tests/long/limits_test.ts"]]
+  ) {
     const filters = files === own ? [] : ["--filter", filter];
     const flags = ["--allow-all", "--no-check", "--parallel", "--fail-fast"];
     const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
-    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--quiet", ...flags, ...sanitizers, ...filters, ...files],
-      cwd: folder,
-      env: { DENO_JOBS: "6", NO_COLOR: "1", PATIENCE: "20000" },
-      stdin: "null",
-      stderr: "null",
-      // A mutant may hang for ever: that is noticed too.
-      signal: AbortSignal.timeout(300_000),
-    }).output();
+    await using tests = new Program(
+      Deno.execPath(),
+      ["test", "--quiet", ...flags, ...sanitizers, ...filters, ...files],
+      { cwd: folder, shell: 'DENO_JOBS=6 PATIENCE=20000 exec "$@"' },
+    );
+    // A mutant may hang for ever: that is noticed too.
+    const { code, out } = await tests.end(300_000)
+      .catch(() => ({ code: 1, out: `${tests.out}hangs` }));
     sweep(folder);
-    if (!success) return new TextDecoder().decode(stdout) || "hangs";
+    if (code !== 0) return out;
   }
   return "";
 }
