@@ -1,10 +1,7 @@
 /**
  * What the tests share: starting the real scripts with their headers' commands,
- * reading what they say, and ending them by their process id; and raw peers.
- *
- * Every wait has a limit, and no sleep stands in for a condition.
- *
- * @module
+ * reading what they say, and ending them by their process id; and raw peers. Every
+ * wait has a limit.
  */
 import net from "node:net";
 import { scripts } from "./scripts.ts";
@@ -46,8 +43,9 @@ export interface StartOptions {
   shell?: string;
 }
 
-/** Waits for conditions, each of which is asked again after a change. */
+/** What changes, and ends: a condition that is waited for is asked again each time. */
 class Changes {
+  ended = false;
   #next = Promise.withResolvers<void>();
 
   /** Something has changed. */
@@ -56,12 +54,13 @@ class Changes {
     this.#next = Promise.withResolvers();
   }
 
-  /** What `condition` gives as soon as it holds; or nothing, if it is over, or late. */
+  /** What `condition` gives as soon as it holds; an error with what was `seen` if not. */
   async until<T>(
-    condition: () => T,
-    isOver: () => boolean,
+    condition: () => T | undefined | null | false,
+    what: RegExp | string,
+    seen: () => string,
     patience = PATIENCE,
-  ): Promise<T | undefined> {
+  ): Promise<T> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -72,7 +71,8 @@ class Changes {
         const next = this.#next.promise;
         const value = condition();
         if (value) return value;
-        if (late || isOver()) return;
+        if (this.ended) throw new Error(`Ended before ${what}\n${seen()}`);
+        if (late) throw new Error(`Waited in vain for ${what}\n${seen()}`);
         await next;
       }
     } finally {
@@ -91,7 +91,6 @@ export class Program implements AsyncDisposable {
   signal: Deno.Signal | null = null;
   #child: Deno.ChildProcess;
   #stdin?: WritableStreamDefaultWriter<Uint8Array>;
-  #ended = false;
   #done: Promise<{ code: number; out: string; err: string }>;
   #changes = new Changes();
 
@@ -126,31 +125,25 @@ export class Program implements AsyncDisposable {
       collect(this.#child.stdout, (text) => this.out += text),
       collect(this.#child.stderr, (text) => this.err += text),
     ]).then(([{ code, signal }]) => {
-      this.#ended = true;
       this.signal = signal;
+      this.#changes.ended = true;
       this.#changes.tell();
       return { code, out: this.out, err: this.err };
     });
   }
 
-  /** The process id. */
   get pid(): number {
     return this.#child.pid;
   }
 
   /** Waits until `condition` holds, which is asked whenever the program speaks. */
-  async until<T>(
+  until<T>(
     condition: () => T | undefined | null | false,
-    what: string,
-    patience = PATIENCE,
+    what: RegExp | string,
+    patience?: number,
   ): Promise<T> {
-    const isOver = () => this.#ended;
-    const value = await this.#changes.until(condition, isOver, patience);
-    if (value) return value;
-    throw new Error(
-      `${this.#ended ? "Ended" : "Waited in vain"} before ${what}` +
-        `\n--- stdout\n${this.out}\n--- stderr\n${this.err}`,
-    );
+    const seen = () => `--- stdout\n${this.out}\n--- stderr\n${this.err}`;
+    return this.#changes.until(condition, what, seen, patience);
   }
 
   /** Waits until stdout matches, and returns the match. */
@@ -164,10 +157,10 @@ export class Program implements AsyncDisposable {
   }
 
   #prints(stream: "out" | "err", pattern: RegExp | string) {
-    const regexp = typeof pattern === "string"
-      ? RegExp(RegExp.escape(pattern))
-      : pattern;
-    return this.until(() => this[stream].match(regexp), `${pattern}`);
+    const regexp = RegExp(
+      typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
+    );
+    return this.until(() => this[stream].match(regexp), pattern);
   }
 
   /** The port in the first line of a server. */
@@ -178,7 +171,7 @@ export class Program implements AsyncDisposable {
 
   /** Types text. */
   async type(text: string): Promise<void> {
-    await this.#stdin!.write(new TextEncoder().encode(text));
+    await this.#stdin!.write(bytes(text));
   }
 
   /** Ends the input, as Ctrl-D does. */
@@ -186,25 +179,20 @@ export class Program implements AsyncDisposable {
     await this.#stdin!.close();
   }
 
-  /** Sends a signal. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
     this.#child.kill(signal);
   }
 
   /** Waits until it has ended by itself. */
-  async end(
-    patience = PATIENCE,
-  ): Promise<{ code: number; out: string; err: string }> {
-    await this.until(() => this.#ended, "its end", patience);
+  async end(patience?: number) {
+    await this.until(() => this.#changes.ended, "its end", patience);
     return await this.#done;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) {
-      try {
-        this.kill("SIGKILL");
-      } catch { /* It has just ended. */ }
-    }
+    try {
+      this.kill("SIGKILL");
+    } catch { /* It has ended. */ }
     await this.#stdin?.close().catch(() => {});
     await this.#done;
   }
@@ -252,7 +240,7 @@ export async function run(
   script: string,
   args: string[] = [],
   options: StartOptions & { input?: string } = {},
-): Promise<{ code: number; out: string; err: string }> {
+) {
   const { input } = options;
   const stdin = input === undefined ? "null" : "piped";
   await using program = start(script, args, { stdin, ...options });
@@ -348,12 +336,10 @@ export async function exchange(
 }
 
 /** Two ends of a TCP connection in this process, which close in time. */
-export async function pair(): Promise<
-  Disposable & { client: Deno.TcpConn; server: Deno.TcpConn }
-> {
+export async function pair() {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
-  const client = await Deno.connect({ hostname: "127.0.0.1", port });
+  const client = await Deno.connect({ port });
   const server = await listener.accept();
   let late = false;
   const close = () => {
@@ -416,13 +402,12 @@ export class Peer implements AsyncDisposable {
   /** All that has come so far. */
   text = "";
   #decoder = new TextDecoder();
-  #ended = false;
   #changes = new Changes();
   #closed: Promise<void>;
 
   constructor(readonly socket: net.Socket) {
     const end = () => {
-      this.#ended = true;
+      this.#changes.ended = true;
       this.#changes.tell();
     };
     socket.setNoDelay(true);
@@ -465,19 +450,16 @@ export class Peer implements AsyncDisposable {
 
   /** Waits for the end of what the other side sends, or for its reset. */
   async ended(): Promise<string> {
-    await this.#until(() => this.#ended, "the end");
+    await this.#until(() => this.#changes.ended, "the end");
     return this.text;
   }
 
   /** Waits until this has come. */
   async hears(pattern: RegExp | string): Promise<void> {
-    await this.#until(
-      () =>
-        typeof pattern === "string"
-          ? this.text.includes(pattern)
-          : pattern.test(this.text),
-      pattern,
+    const regexp = RegExp(
+      typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
     );
+    await this.#until(() => regexp.test(this.text), pattern);
   }
 
   /** Closes with a reset. */
@@ -498,14 +480,12 @@ export class Peer implements AsyncDisposable {
     }
   }
 
-  async #until(condition: () => boolean, what: RegExp | string): Promise<void> {
+  #until(condition: () => boolean, what: RegExp | string): Promise<true> {
     const holds = () => {
       this.#read();
       return condition();
     };
-    if (await this.#changes.until(holds, () => this.#ended)) return;
-    const how = this.#ended ? "Ended" : "Waited in vain";
-    throw new Error(`${how} before ${what}: ${this.text.slice(0, 500)}`);
+    return this.#changes.until(holds, what, () => this.text.slice(0, 500));
   }
 }
 
@@ -558,9 +538,8 @@ export async function copyOut(
 ): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix: "copie-" });
   for (const file of paths) {
-    await Deno.mkdir(`${path}/${file}`.replace(/[^/]+$/, ""), {
-      recursive: true,
-    });
+    const folder = `${path}/${file}`.replace(/[^/]+$/, "");
+    await Deno.mkdir(folder, { recursive: true });
     await Deno.copyFile(ROOT + file, `${path}/${file}`);
   }
   const { links = [] } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));

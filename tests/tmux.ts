@@ -1,9 +1,13 @@
-/**
- * A real terminal, where to type is to press keys: tmux, with a shell in it.
- *
- * @module
- */
-import { header, listen, PATIENCE, Peer, ROOT, testWith } from "./harness.ts";
+/** A real terminal, where to type is to press keys: tmux, with a shell in it. */
+import {
+  header,
+  listen,
+  PATIENCE,
+  Peer,
+  Program,
+  ROOT,
+  testWith,
+} from "./harness.ts";
 import { scripts } from "./scripts.ts";
 
 /** How wide a terminal is. */
@@ -22,7 +26,7 @@ export class Tmux implements AsyncDisposable {
   ): Promise<Tmux> {
     const tmux = new Tmux();
     const size = ["-x", `${COLUMNS}`, "-y", "30"];
-    const shell = ["env", "ENV=", "PS1=$ ", "NO_COLOR=1", "sh", "-i"];
+    const shell = ["env", "ENV=", "PS1=$ ", "sh", "-i"];
     const command = ["new-session", "-d", "-c", ROOT, ...size, ...shell];
     await tmux.#tmux("-u", "-f", "/dev/null", ...command);
     const { flags, path } = header(script);
@@ -30,14 +34,12 @@ export class Tmux implements AsyncDisposable {
       const code = encodeURIComponent(preload).replaceAll("'", "%27");
       flags.push("--preload", `'data:application/javascript,${code}'`);
     }
-    await tmux.type(
-      ["clear;", Deno.execPath(), "run", ...flags, path, ...args].join(" "),
-    );
+    const line = ["clear;", Deno.execPath(), "run", ...flags, path, ...args];
+    await tmux.type(line.join(" "));
     await tmux.press("Enter");
     return tmux;
   }
 
-  /** Types a text. */
   async type(text: string): Promise<void> {
     await this.#tmux("send-keys", "-l", text);
   }
@@ -47,12 +49,8 @@ export class Tmux implements AsyncDisposable {
     await this.#tmux("send-keys", ...keys);
   }
 
-  /** Pastes a text. */
   async paste(text: string): Promise<void> {
-    const file = await Deno.makeTempFile({ prefix: "colle-" });
-    await Deno.writeTextFile(file, text);
-    await this.#tmux("load-buffer", file, ";", "paste-buffer");
-    await Deno.remove(file);
+    await this.#tmux("set-buffer", text, ";", "paste-buffer");
   }
 
   /** Waits until what is on the screen matches, and returns the match. */
@@ -85,13 +83,11 @@ export class Tmux implements AsyncDisposable {
   }
 
   async #tmux(...args: string[]): Promise<string> {
-    const command = new Deno.Command("tmux", {
-      args: ["-L", "test", ...args],
-      env: { TMUX_TMPDIR: this.#folder },
-    });
-    const { success, stdout, stderr } = await command.output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-    return new TextDecoder().decode(stdout);
+    const socket = ["-S", `${this.#folder}/socket`];
+    await using tmux = new Program("tmux", [...socket, ...args]);
+    const { code, out, err } = await tmux.end();
+    if (code !== 0) throw new Error(err);
+    return out;
   }
 }
 
