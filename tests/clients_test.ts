@@ -14,7 +14,7 @@ for (const script of all("client", "tcp")) {
     harness.meet(name, async (client, server) => {
       await client.says(first);
       if (keyboard) await client.type(typed[0]);
-      await server.hears(asks);
+      await server.hears(asks ?? typed[0]);
       await play(client, server);
     });
 

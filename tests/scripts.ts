@@ -1,9 +1,6 @@
 /**
- * What each script is. The tests of all scripts of a kind are made from this list
- * (every_script_test.ts, servers_test.ts, clients_test.ts, faults/): whoever enters
- * a script has it tested, and one that is not entered fails.
- *
- * @module
+ * What each script is. The tests of all scripts of a kind are made from this list:
+ * whoever enters a script has it tested, and one that is not entered fails.
  */
 
 /** A promise that a script may be excused from, with a reason. */
@@ -28,7 +25,6 @@ export interface CoursePeer {
 
 /** What is the same for every script. */
 interface Common {
-  transport: "tcp" | "udp" | "http" | "relay" | "none";
   /** Lines, at most, of the whole file. */
   lines: number;
   /** Permissions and the like, in the order of its header. */
@@ -72,8 +68,8 @@ export interface Client extends Common {
   tcp?: {
     /** What a conversation takes: typed, one after the other. */
     typed: string[];
-    /** What the server hears of it first; `undefined`: the server speaks first. */
-    asks: RegExp;
+    /** What the server hears of it first, if nothing is typed. */
+    asks?: RegExp;
     /** How a message of the server looks on stdout. */
     shows: (message: string) => string;
     /** Exit code when the server ends the conversation without a word. */
@@ -87,13 +83,11 @@ export interface Client extends Common {
 /** A script that plays alone. */
 export interface Demo extends Common {
   kind: "demo";
-  transport: "none";
 }
 
 /** What is preloaded, with the script in its header's command. */
 export interface Preload extends Common {
   kind: "preload";
-  transport: "none";
 }
 
 export type Script = Server | Client | Demo | Preload;
@@ -116,14 +110,12 @@ const COURSE_SERVER: CoursePeer = {
 export const scripts: Record<string, Script> = {
   async_demo: {
     kind: "demo",
-    transport: "none",
     lines: 90,
     flags: [],
     first: /^Synchrone : /,
   },
   threads_demo: {
     kind: "demo",
-    transport: "none",
     lines: 140,
     flags: ["--allow-read"],
     first: /^Thread [AB] : 0\n/,
@@ -239,7 +231,6 @@ export const scripts: Record<string, Script> = {
     keyboard: { last: OVER, interrupted: 0 },
     tcp: {
       typed: ["bonjour\n", "FIN\n"],
-      asks: /^bonjour\n$/,
       shows: (message) => `Serveur >> ${message}\n`,
       unanswered: 0,
       whole: `Serveur >> ${WELCOME}\nServeur >> Au revoir\n` +
@@ -290,7 +281,6 @@ export const scripts: Record<string, Script> = {
     keyboard: { last: "Connexion fermée\n", interrupted: 130 },
     tcp: {
       typed: ["bonjour\n", "FIN\n"],
-      asks: /^bonjour\n$/,
       shows: (message) => `\n${message}\n`,
       unanswered: 1,
       whole: "Tapez FIN pour terminer la conversation\n" +
@@ -306,7 +296,6 @@ export const scripts: Record<string, Script> = {
   },
   trace: {
     kind: "preload",
-    transport: "none",
     lines: 120,
     flags: [...NET, "--preload", "scripts/trace.ts"],
     first: READY,
@@ -322,17 +311,15 @@ export const scripts: Record<string, Script> = {
   },
 };
 
-/** The scripts of a kind and transport, with their names. */
+/** The scripts of a kind, and of a transport where one is named, with their names. */
 export function all<Kind extends Script["kind"]>(
   kind: Kind,
-  ...transports: Script["transport"][]
-): (Extract<Script, { kind: Kind }> & { name: string })[] {
-  return Object.entries(scripts)
-    .map(([name, script]) => ({ ...script, name }))
-    .filter((
-      script,
-    ): script is Extract<Script, { kind: Kind }> & { name: string } =>
-      script.kind === kind &&
-      (transports.length === 0 || transports.includes(script.transport))
-    );
+  transport?: Server["transport"],
+) {
+  const ofKind = (script: Script): script is Extract<Script, { kind: Kind }> =>
+    script.kind === kind &&
+    (!transport || "transport" in script && script.transport === transport);
+  return Object.entries(scripts).flatMap(([name, script]) =>
+    ofKind(script) ? [{ ...script, name }] : []
+  );
 }
