@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { listen, meet, preload, start } from "./harness.ts";
 import { all } from "./scripts.ts";
-import { atTerminal, COLUMNS } from "./tmux.ts";
+import { atTerminal } from "./tmux.ts";
 
 /** JavaScript, to be preloaded, that changes each connection, which is in `conn`. */
 const changing = (code: string) => `
@@ -39,35 +39,33 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
   if (!keyboard) continue;
   const { last, interrupted } = keyboard;
 
-  // With its prompt, just one row, and three.
-  for (const length of [COLUMNS, 2.5 * COLUMNS]) {
-    atTerminal(
-      name,
-      `keeps a half line of ${length} columns, and its cursor, when lines come in`,
-      async (terminal, peer) => {
-        const shown = (...messages: string[]) =>
-          messages.map((text) => tcp!.shows(text).trim() + "\n").join("");
-        const [, before, prompt] = await terminal.shows(/^([^]*\n)(.*>>)$/);
-        const line = "é123456789".repeat(20).slice(prompt.length + 1, length);
-        const rows = (line: string) =>
-          `${prompt} ${line}`.match(/.{1,60}/g)!.join("\n");
-        await terminal.type(line);
-        await terminal.shows(before + rows(line));
-        await peer.say("un\ndeux\n");
-        await terminal.shows(before + shown("un", "deux") + rows(line));
-        await terminal.type("z");
-        await terminal.press("Home");
-        await peer.say("trois\n");
-        await terminal.shows(
-          before + shown("un", "deux", "trois") + rows(line + "z"),
-        );
-        await terminal.type("0");
-        await terminal.press("Enter");
-        await peer.hears(`0${line}z\n`);
-        await terminal.shows(`\n${prompt}`);
-      },
-    );
-  }
+  atTerminal(
+    name,
+    "keeps a half line of several rows, and its cursor, when lines come in",
+    async (terminal, peer) => {
+      const shown = (...messages: string[]) =>
+        messages.map((text) => tcp!.shows(text).trim() + "\n").join("");
+      const [, before, prompt] = await terminal.shows(/^([^]*\n)(.*>>)$/);
+      // With its prompt, just two rows of 60 columns: the cursor is on the third.
+      const line = "é123456789".repeat(12).slice(prompt.length + 1);
+      const rows = (line: string) =>
+        `${prompt} ${line}`.match(/.{1,60}/g)!.join("\n");
+      await terminal.type(line);
+      await terminal.shows(before + rows(line));
+      await peer.say("un\ndeux\n");
+      await terminal.shows(before + shown("un", "deux") + rows(line));
+      await terminal.type("z");
+      await terminal.press("Home");
+      await peer.say("trois\n");
+      await terminal.shows(
+        before + shown("un", "deux", "trois") + rows(line + "z"),
+      );
+      await terminal.type("0");
+      await terminal.press("Enter");
+      await peer.hears(`0${line}z\n`);
+      await terminal.shows(`\n${prompt}`);
+    },
+  );
 
   atTerminal(name, "goes on after Ctrl-Z and fg", async (terminal, peer) => {
     await terminal.type("abc");
@@ -91,7 +89,7 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
       await terminal.press("C-c");
       assertEquals(await terminal.ended(), interrupted);
     },
-    STUCK,
+    preload(name, STUCK),
   );
 
   atTerminal(

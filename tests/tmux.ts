@@ -5,36 +5,29 @@ import {
   PATIENCE,
   Peer,
   Program,
-  ROOT,
   testWith,
 } from "./harness.ts";
 import { scripts } from "./scripts.ts";
 
-/** How wide a terminal is. */
-export const COLUMNS = 60;
-
-/** A terminal with a script in it, which a test closes in the end. */
+/** A terminal, 60 columns wide, with a script in it. */
 export class Tmux implements AsyncDisposable {
   // For its socket, which is its own, so that tests run side by side.
   #folder = Deno.makeTempDirSync({ prefix: "tmux-" });
 
-  /** Runs a script with its header's command in a shell with job control. */
+  /** Runs a script in a shell with job control. */
   static async run(
     script: string,
-    args: string[] = [],
-    preload = "",
+    flags: string[],
+    args: string[],
   ): Promise<Tmux> {
     const tmux = new Tmux();
-    const size = ["-x", `${COLUMNS}`, "-y", "30"];
+    const size = ["-x", "60", "-y", "30"];
     const shell = ["env", "ENV=", "PS1=$ ", "sh", "-i"];
-    const command = ["new-session", "-d", "-c", ROOT, ...size, ...shell];
+    const command = ["new-session", "-d", ...size, ...shell];
     await tmux.#tmux("-u", "-f", "/dev/null", ...command);
-    const { flags, path } = header(script);
-    if (preload) {
-      const code = encodeURIComponent(preload).replaceAll("'", "%27");
-      flags.push("--preload", `'data:application/javascript,${code}'`);
-    }
-    const line = ["clear;", Deno.execPath(), "run", ...flags, path, ...args];
+    const all = [...flags, header(script).path, ...args];
+    const quoted = all.map((arg) => JSON.stringify(arg));
+    const line = ["clear;", Deno.execPath(), "run", ...quoted];
     await tmux.type(line.join(" "));
     await tmux.press("Enter");
     return tmux;
@@ -91,26 +84,23 @@ export class Tmux implements AsyncDisposable {
   }
 }
 
-/**
- * A test with a script at a terminal, which has asked for a line, and with the peer
- * that it is connected to. `preload` is JavaScript that runs before the script.
- */
+/** A test with a script at a terminal, which has asked for a line, and with its peer. */
 export function atTerminal(
   script: string,
   what: string,
   play: (terminal: Tmux, peer: Peer) => Promise<void>,
-  preload?: string,
+  { flags }: { flags: string[] } = header(script),
 ): void {
   testWith("tmux", `${script}, at a terminal, ${what}`, async () => {
     if (scripts[script].kind === "server") {
-      await using terminal = await Tmux.run(script, ["--port=0"], preload);
+      await using terminal = await Tmux.run(script, flags, ["--port=0"]);
       const [, port] = await terminal.shows(/127\.0\.0\.1:(\d+)\n.*>>$/);
       await using peer = await Peer.connect(Number(port));
       await terminal.shows(/\nClient connecté.*\n.*>>$/);
       return await play(terminal, peer);
     }
     await using listener = await listen();
-    await using terminal = await Tmux.run(script, listener.address, preload);
+    await using terminal = await Tmux.run(script, flags, listener.address);
     const peer = await listener.met;
     await terminal.shows(/>>$/);
     await play(terminal, peer);

@@ -1,6 +1,5 @@
-# The course's section "Serveur MultiThread", client side, as it stands there but for:
-# - mended: the colon after `while`, and the quotes of "utf-8" in the last `decode`;
-# - from sys.argv: host and port, in place of 127.0.0.1 and 50000.
+# The course's section 4', its client. Mended: the colon after `while`, the quotes of
+# "utf-8". For the tests: host and port are arguments.
 import socket
 import sys
 

@@ -1,8 +1,6 @@
-# The course's section "Serveur MultiThread", server side, as it stands there but for:
-# - mended: the colon after `while`; `adressIP` and the two spellings of `infoClient`;
-#   `threading.Threading`, which is `threading.Thread`;
-# - from sys.argv: host and port, where the course listens everywhere on 50000;
-# - added: one line that prints the address, since port 0 takes a free one.
+# The course's section 4', its server. Mended: the colon after `while`, `adressIP`, the
+# two spellings of `infoClient`, `threading.Threading`. For the tests: host and port are
+# arguments, and the address is printed.
 import socket
 import sys
 import threading

@@ -1,8 +1,5 @@
-# Section 5 of the course, "P2P TCP communicant": its client, a peer for --raw.
-# Mended, because it would not run: the colon after "if", "mySocekt".
-# For the tests: host and port come from the command line.
-# All else is the course's, its forced turns and its bugs of logic included.
-# Usage: python3 p2p_client.py 127.0.0.1 50000
+# The course's section 5, its client. Mended: the colon after `if`, "mySocekt". For the
+# tests: host and port are arguments. The forced turns and the bugs are the course's.
 import socket, sys
 host, port = sys.argv[1], int(sys.argv[2])
 #Création du socket

@@ -1,9 +1,6 @@
-# Section 5 of the course, "P2P TCP communicant": its server, a peer for --raw.
-# Mended, because it would not run: the colon after "if", ".decode" before
-# ("utf-8"), str() around the port. For the tests: host and port come from the
-# command line, and one more line names the port, as 0 takes a free one.
-# All else is the course's, its forced turns and its bugs of logic included.
-# Usage: python3 p2p_server.py 127.0.0.1 0
+# The course's section 5, its server. Mended: the colon after `if`, `.decode`, `str()`
+# around the port. For the tests: host and port are arguments, and the port is printed.
+# The forced turns and the bugs are the course's.
 import socket, sys
 host, port = sys.argv[1], int(sys.argv[2])
 #Création du socket

@@ -1,8 +1,5 @@
-"""Section 2 of the course, its server, run against the scripts with --raw.
-
-Mended: `infoClient` and `infosClient` are one name; the port comes from the command
-line, and the server listens to this machine alone. The rest is the course's.
-"""
+# The course's section 2, its server. Mended: `infoClient` and `infosClient` are one
+# name. For the tests: the port is an argument, it is printed, and on this machine alone.
 import socket
 import sys
 
