@@ -81,6 +81,9 @@ class Changes {
   }
 }
 
+const regexp = (pattern: RegExp | string) =>
+  typeof pattern === "string" ? RegExp(RegExp.escape(pattern)) : pattern;
+
 /** A running program: what it has said so far, and how it ends. */
 export class Program implements AsyncDisposable {
   /** All of stdout so far. */
@@ -111,20 +114,15 @@ export class Program implements AsyncDisposable {
       env: { NO_COLOR: "1", PYTHONUNBUFFERED: "1", PYTHONUTF8: "1" },
     }).spawn();
     if (stdin === "piped") this.#stdin = this.#child.stdin.getWriter();
-    const collect = async (
-      stream: ReadableStream<Uint8Array>,
-      add: (text: string) => void,
-    ) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-        add(text);
+    const collect = async (stream: "out" | "err") => {
+      const bytes = this.#child[`std${stream}`];
+      for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+        this[stream] += text;
         this.#changes.tell();
       }
     };
-    this.#done = Promise.all([
-      this.#child.status,
-      collect(this.#child.stdout, (text) => this.out += text),
-      collect(this.#child.stderr, (text) => this.err += text),
-    ]).then(([{ code, signal }]) => {
+    const all = [this.#child.status, collect("out"), collect("err")] as const;
+    this.#done = Promise.all(all).then(([{ code, signal }]) => {
       this.signal = signal;
       this.#changes.ended = true;
       this.#changes.tell();
@@ -148,19 +146,12 @@ export class Program implements AsyncDisposable {
 
   /** Waits until stdout matches, and returns the match. */
   says(pattern: RegExp | string): Promise<RegExpMatchArray> {
-    return this.#prints("out", pattern);
+    return this.until(() => this.out.match(regexp(pattern)), pattern);
   }
 
   /** Waits until stderr matches, and returns the match. */
   complains(pattern: RegExp | string): Promise<RegExpMatchArray> {
-    return this.#prints("err", pattern);
-  }
-
-  #prints(stream: "out" | "err", pattern: RegExp | string) {
-    const regexp = RegExp(
-      typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
-    );
-    return this.until(() => this[stream].match(regexp), pattern);
+    return this.until(() => this.err.match(regexp(pattern)), pattern);
   }
 
   /** The port in the first line of a server. */
@@ -205,11 +196,8 @@ export function start(
   options: StartOptions = {},
 ): Program {
   const { flags, path } = header(script);
-  return new Program(
-    Deno.execPath(),
-    ["run", ...(options.flags ?? flags), path, ...args],
-    options,
-  );
+  const command = ["run", ...options.flags ?? flags, path, ...args];
+  return new Program(Deno.execPath(), command, options);
 }
 
 /** The options with which JavaScript runs before a script. */
@@ -224,10 +212,8 @@ export async function serve(
   args: string[] = [],
   options: StartOptions = {},
 ): Promise<Program & { address: string[] }> {
-  const program = start(script, ["--port", "0", ...args], {
-    stdin: "piped",
-    ...options,
-  });
+  const piped: StartOptions = { stdin: "piped", ...options };
+  const program = start(script, ["--port", "0", ...args], piped);
   const port = await program.port().catch(async (error) => {
     await program[Symbol.asyncDispose]();
     throw error;
@@ -253,28 +239,22 @@ export async function run(
 
 /** Whether this machine has a program, for `nc` the one of OpenBSD, or `IPv6`. */
 export function has(command: string): boolean {
-  if (command === "IPv6") {
-    try {
-      Deno.listen({ hostname: "::1", port: 0 }).close();
-      return true;
-    } catch {
-      return false;
-    }
-  }
   const works = command === "nc"
     ? "nc -h 2>&1 | grep -q 'Shutdown the network socket after EOF'"
     : `command -v ${command}`;
   try {
-    return new Deno.Command("sh", { args: ["-c", works] }).outputSync().success;
+    if (command !== "IPv6") {
+      const args = ["-c", works];
+      return new Deno.Command("sh", { args }).outputSync().success;
+    }
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
   } catch {
-    return false; // A system without `sh`.
+    return false; // No such address, or a system without `sh`.
   }
 }
 
-/**
- * A test that needs a program, or IPv6, which not every machine has; where it is
- * missing, the test is reported as ignored, with the reason in its name.
- */
+/** A test that needs what not every machine has; its name says so where it is ignored. */
 export function testWith(
   command: string,
   name: string,
@@ -456,10 +436,7 @@ export class Peer implements AsyncDisposable {
 
   /** Waits until this has come. */
   async hears(pattern: RegExp | string): Promise<void> {
-    const regexp = RegExp(
-      typeof pattern === "string" ? RegExp.escape(pattern) : pattern,
-    );
-    await this.#until(() => regexp.test(this.text), pattern);
+    await this.#until(() => regexp(pattern).test(this.text), pattern);
   }
 
   /** Closes with a reset. */
@@ -522,10 +499,8 @@ export async function meet(
     return await play(program, peer);
   }
   await using listener = await listen();
-  await using program = start(script, listener.address, {
-    stdin: "piped",
-    ...options,
-  });
+  const piped: StartOptions = { stdin: "piped", ...options };
+  await using program = start(script, listener.address, piped);
   await play(program, await listener.met);
 }
 
@@ -533,9 +508,7 @@ export async function meet(
  * A folder with only these files of the project in it, and a deno.json that has
  * only `links`: what stands for JSR on machines that do not reach it.
  */
-export async function copyOut(
-  ...paths: string[]
-): Promise<AsyncDisposable & { path: string }> {
+export async function copyOut(...paths: string[]) {
   const path = await Deno.makeTempDir({ prefix: "copie-" });
   for (const file of paths) {
     const folder = `${path}/${file}`.replace(/[^/]+$/, "");
