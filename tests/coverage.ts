@@ -1,8 +1,6 @@
 /**
  * Shows which lines of scripts/ the quick tests run, in the programs that they start
  * too. For developers: `deno task coverage`.
- *
- * @module
  */
 import { ROOT } from "./harness.ts";
 
@@ -10,14 +8,10 @@ const folder = await Deno.makeTempDir({ prefix: "coverage-" });
 
 /** Runs Deno, whose output is shown, and returns its exit code. */
 async function deno(...args: string[]): Promise<number> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: ROOT,
-    // Code whose lines are counted takes its time.
-    env: { DENO_COVERAGE_DIR: folder, PATIENCE: "300000" },
-    stdin: "null",
-  });
-  return (await command.spawn().status).code;
+  // Code whose lines are counted takes its time.
+  const env = { DENO_COVERAGE_DIR: folder, PATIENCE: "300000" };
+  const options = { args, env, cwd: ROOT, stdin: "null" } as const;
+  return (await new Deno.Command(Deno.execPath(), options).spawn().status).code;
 }
 
 const failed = await deno("task", "test");
