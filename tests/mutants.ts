@@ -5,25 +5,13 @@
  * or those whose name has the word in it.
  *
  * Each mutant is made in a copy of the project: the working tree is left alone.
- *
- * @module
  */
 import { bold, dim, green, red } from "@std/fmt/colors";
 import { Program } from "./harness.ts";
 import { mutants } from "./mutants_list.ts";
 
-/** Copies what the scripts' tests need into a new folder. */
-async function copy(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "mutant-" });
-  const parts = ["scripts", "std", "tests", "deno.json", "deno.lock"];
-  await using copying = new Program("cp", ["-r", ...parts, folder]);
-  const { code, err } = await copying.end();
-  if (code !== 0) throw new Error(err);
-  return folder;
-}
-
-/** Ends what the tests of a copy have started, and had no time to end (on Linux). */
-function sweep(folder: string): void {
+/** Ends what the tests have started, and had no time to end (on Linux). */
+function sweep(): void {
   if (Deno.build.os !== "linux") return;
   for (const { name } of Deno.readDirSync("/proc")) {
     try {
@@ -33,8 +21,8 @@ function sweep(folder: string): void {
   }
 }
 
-/** What the tests of a script say that fail in a copy; nothing if all pass. */
-async function failure(folder: string, script: string): Promise<string> {
+/** What the tests of a script say that fail; nothing if all pass. */
+async function failure(script: string): Promise<string> {
   const own = [`tests/${script}_test.ts`];
   const kinds = ["chat", "keyboards", "servers", "clients", "every_script"]
     .map((kind) => `tests/${kind}_test.ts`);
@@ -57,7 +45,7 @@ async function failure(folder: string, script: string): Promise<string> {
     // A mutant may hang for ever: that is noticed too.
     const { code, out } = await tests.end(300_000)
       .catch(() => ({ code: 1, out: `${tests.out}hangs` }));
-    sweep(folder);
+    sweep();
     if (code !== 0) return out;
   }
   return "";
@@ -68,11 +56,14 @@ const chosen = mutants.filter(({ script, name }) =>
   `${script}: ${name}`.includes(word)
 );
 if (chosen.length === 0) throw new Error(`No mutant has "${word}" in its name`);
-const folder = await copy();
+const folder = await Deno.makeTempDir({ prefix: "mutant-" });
 let survivors = 0;
 try {
+  const parts = ["scripts", "std", "tests", "deno.json", "deno.lock"];
+  await using copying = new Program("cp", ["-r", ...parts, folder]);
+  await copying.end();
   for (const script of new Set(chosen.map(({ script }) => script))) {
-    const problem = await failure(folder, script);
+    const problem = await failure(script);
     if (problem) throw new Error(`${script} fails as it is:\n${problem}`);
   }
   for (const { script, name, from, to } of chosen) {
@@ -82,7 +73,7 @@ try {
       throw new Error(`${script}: ${name}: its text is not there just once`);
     }
     await Deno.writeTextFile(path, text.replace(from, () => to));
-    const problem = await failure(folder, script);
+    const problem = await failure(script);
     await Deno.writeTextFile(path, text);
     if (!problem) survivors++;
     const verdict = problem ? green("noticed") : red("SURVIVED");
