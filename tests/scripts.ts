@@ -99,11 +99,18 @@ const NET = ["--allow-net"];
 const UDP = ["--unstable-net", "--allow-net"];
 const READY = /^Serveur prêt, en attente de requêtes sur /;
 const TOOL = { "a scene in the demo": "it is for all sections, and none" };
-const COURSE_SERVER: CoursePeer = {
-  file: "server_simple.py",
-  args: ["0"],
-  peerShows: /^Bonjour.* client.*\nConnexion fermée\n/m,
-  scriptShows: RegExp(`\n${HELLO}\nConnexion fermée\n$`),
+/** What both clients of server_simple do. */
+const ASKS_ONCE: NonNullable<Client["tcp"]> = {
+  typed: [],
+  shows: (message) => `\n${message}\n`,
+  unanswered: 1,
+  whole: `${HELLO}\nConnexion fermée\n`,
+  course: {
+    file: "server_simple.py",
+    args: ["0"],
+    peerShows: /^Bonjour.* client.*\nConnexion fermée\n/m,
+    scriptShows: RegExp(`\n${HELLO}\nConnexion fermée\n$`),
+  },
 };
 
 /** All of scripts/, but for encoding.ts. */
@@ -163,14 +170,7 @@ export const scripts: Record<string, Script> = {
     lines: 85,
     flags: NET,
     first: /^Connecté au serveur\n/,
-    tcp: {
-      typed: [],
-      asks: /^Bonjour, je suis le client\n$/,
-      shows: (message) => `\n${message}\n`,
-      unanswered: 1,
-      whole: `${HELLO}\nConnexion fermée\n`,
-      course: COURSE_SERVER,
-    },
+    tcp: { ...ASKS_ONCE, asks: /^Bonjour, je suis le client\n$/ },
   },
   client_class: {
     kind: "client",
@@ -180,12 +180,8 @@ export const scripts: Record<string, Script> = {
     flags: NET,
     first: /^Connecté au serveur : 127\.0\.0\.1, port \d+\n/,
     tcp: {
-      typed: [],
+      ...ASKS_ONCE,
       asks: /^Bonjour du client TCP, \d\d\/\d\d\/20\d\d \d\d:\d\d:\d\d\n$/,
-      shows: (message) => `\n${message}\n`,
-      unanswered: 1,
-      whole: `${HELLO}\nConnexion fermée\n`,
-      course: COURSE_SERVER,
     },
   },
   web_server: {
