@@ -2,22 +2,25 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { converse } from "../scripts/multithread_client.ts";
 import { bytes, pair, read, rest } from "./harness.ts";
 
-/** These lines, the last one after `pause` ms, and then nothing more, for ever. */
-async function* typed(lines: string[], pause = 0) {
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+/** These lines, the last one after `wait` ms, and then nothing more, for ever. */
+async function* typed(lines: string[], wait = 0) {
   yield* lines.slice(0, -1);
-  await new Promise((resume) => setTimeout(resume, pause));
+  await pause(wait);
   yield* lines.slice(-1);
   await new Promise(() => {});
 }
 
-Deno.test("converse of multithread_client says a line once the one before is answered, then or later", async () => {
+Deno.test("converse of multithread_client says a line once the one before is answered, and gives each its time", async () => {
   using ends = await pair();
   const shown: string[] = [], lines = ["un", "deux", " fin "];
   const show = (text: string) => void shown.push(text);
-  // The last line comes later than an answer may.
-  const over = converse(ends.client, typed(lines, 1500), show, false, 1000);
+  const over = converse(ends.client, typed(lines, 1200), show, false, 2000);
   for (const line of lines) {
     assertEquals(await read(ends.server), line + "\n");
+    // Meanwhile, the time of the line before is over.
+    if (line === " fin ") await pause(1000);
     await ends.server.write(bytes(`${line.length}\n`));
   }
   assertEquals(await rest(ends.server), "");
