@@ -1,6 +1,6 @@
 /** What only p2p_server does; chat_test.ts and keyboards_test.ts have the rest. */
-import { assertEquals } from "@std/assert";
-import { Peer, serve, start } from "./harness.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { Peer, run, serve, start } from "./harness.ts";
 import { atTerminal } from "./tmux.ts";
 
 const WELCOME = "Vous êtes connecté au serveur, envoyez vos messages\n";
@@ -31,6 +31,14 @@ Deno.test("p2p_server keeps what its pipe has after a FIN for the client to come
   await server.says(/(INTERROMPUE\nServeur prêt[^]*){2}$/);
   server.kill();
   assertEquals((await server.end()).code, 0);
+});
+
+Deno.test("p2p_server ends when its input ends and nobody is there", async () => {
+  const { code, out, err } = await run("p2p_server", ["--port=0"], {
+    input: "",
+  });
+  assertEquals([code, err], [0, ""]);
+  assertMatch(out, /^Serveur prêt.*\nServeur arrêté\n$/);
 });
 
 for (const from of ["</dev/null", "0>/dev/null"]) {
