@@ -1,25 +1,34 @@
 /**
- * The guide's two editions, as its tests read them.
+ * The guide's two editions, and other texts of the project, as the tests read them.
  *
  * @module
  */
 import { assert } from "@std/assert";
 import { ROOT } from "./harness.ts";
 
-/** All pages of an edition in one text. */
-function join(lang: string): string {
-  const folder = `${ROOT}guide/${lang}/`;
-  const names = [...Deno.readDirSync(folder)].map(({ name }) => name)
-    .filter((name) => /^\d\d-/.test(name)).sort();
-  return names.map((name) => Deno.readTextFileSync(folder + name)).join("\n");
-}
+/** A text of the project. */
+export const read = (path: string) => Deno.readTextFileSync(ROOT + path);
+
+/** The names of the guide's pages, in order. */
+export const PAGES = [...Deno.readDirSync(ROOT + "guide/fr")]
+  .map(({ name }) => name).sort();
+
+const edition = (lang: string) =>
+  PAGES.map((page) => read(`guide/${lang}/${page}`)).join("\n");
 
 /** The French edition. */
-export const FR = join("fr");
+export const FR = edition("fr");
 /** The English edition. */
-export const EN = join("en");
+export const EN = edition("en");
+
+/** The transcripts in a text. */
+export const transcripts = (text: string) =>
+  [...text.matchAll(/^```console\n(.*?)^```$/gms)].map(([, lines]) => lines);
+
+/** A text on one line. */
+export const squeeze = (text: string) => text.replaceAll(/\s+/g, " ");
 
 /** Fails unless the French edition has these words, whatever its lines. */
 export function says(words: string): void {
-  assert(FR.replaceAll(/\s+/g, " ").includes(words), `guide/fr: no "${words}"`);
+  assert(squeeze(FR).includes(words), `guide/fr: no "${words}"`);
 }

@@ -1,19 +1,11 @@
-/** README.md says only what is so: each command and transcript is played here. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  copyOut,
-  exchange,
-  Program,
-  ROOT,
-  SCRIPTS,
-  serve,
-  start,
-} from "./harness.ts";
-import { command, Screen } from "./screen.ts";
+/** README.md says only what is so: its commands and transcripts are those of tests. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { FR, read, transcripts } from "./guide_text.ts";
+import { copyOut, exchange, Program, ROOT, SCRIPTS, serve } from "./harness.ts";
+import { command } from "./screen.ts";
 
-const README = Deno.readTextFileSync(ROOT + "README.md");
-const TRANSCRIPTS = [...README.matchAll(/^```console\n(.*?)^```/gms)]
-  .map((match) => match[1]);
+const README = read("README.md");
+const TRANSCRIPTS = transcripts(README);
 
 Deno.test("README's table has each script with its header's command", () => {
   const rows = [
@@ -25,18 +17,28 @@ Deno.test("README's table has each script with its header's command", () => {
   }
 });
 
-Deno.test("README's links lead to files of the project", () => {
-  for (const [, path] of README.matchAll(/\]\(([^):]+)\)/g)) {
-    Deno.statSync(ROOT + path);
+Deno.test("README's links, and those for developers, lead to files of the project", () => {
+  const folders = ["tests", "tests/faults", "tests/long"];
+  const tests = folders.flatMap((folder) =>
+    [...Deno.readDirSync(ROOT + folder)].map(({ name }) => name)
+  );
+  for (const path of ["README.md", "CONTRIBUTING.md", "tests/README.md"]) {
+    const text = read(path);
+    for (const [, link] of text.matchAll(/\]\(([^):]+)\)/g)) {
+      Deno.statSync(ROOT + path.replace(/[^/]*$/, link));
+    }
+    for (const [name] of text.matchAll(/\b[a-z]\w*_test\b/g)) {
+      assert(tests.includes(`${name}.ts`), name);
+    }
   }
 });
 
-Deno.test("README's commands are tasks of deno.json", () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(ROOT + "deno.json"));
-  const named = [...README.matchAll(/`deno task ([\w:]+)`/g)];
-  assertEquals(named.length, 4);
-  for (const [, task] of named) {
-    assertEquals(typeof tasks[task]?.command, "string", task);
+Deno.test("The tasks in README, CONTRIBUTING and the guide are those of deno.json", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  for (const text of [README, read("CONTRIBUTING.md"), FR]) {
+    const named = [...text.matchAll(/deno task ([\w:]+)/g)];
+    assert(named.length > 0);
+    for (const [, task] of named) assert(task in tasks, task);
   }
 });
 
@@ -58,15 +60,11 @@ Deno.test("README's six lines are a server, which answers as it says", async () 
   await Deno.remove(path);
 });
 
-Deno.test("README shows the first server and its client as they are", async () => {
-  await using server = await serve("server_simple");
-  const port = await server.port();
-  const one = new Screen(command("server_simple"), server);
-  await using client = start("client_simple", server.address);
-  const two = new Screen(command("client_simple"), client);
-  await two.sees("Connexion fermée");
-  await one.sees("Connexion fermée");
-  assertEquals([one.shown(port), two.shown(port)], TRANSCRIPTS.slice(0, 2));
+Deno.test("README shows the first server and its client as the guide does", () => {
+  // guide_test.ts plays these.
+  const played = transcripts(read("guide/fr/06-simple.md"));
+  assertEquals(TRANSCRIPTS.slice(0, 2), played);
+  assertEquals(TRANSCRIPTS.length, 3, "the next test plays the third");
 });
 
 Deno.test("README's way to copy a script out works", async () => {
@@ -85,8 +83,4 @@ Deno.test("README's way to copy a script out works", async () => {
   await using server = await serve("server_simple", [], { cwd: folder.path });
   const port = await server.port();
   assertStringIncludes(server.out.replace(`${port}`, "50000"), lines.at(-1)!);
-});
-
-Deno.test("README has no transcript that is not played here", () => {
-  assertEquals(TRANSCRIPTS.length, 3);
 });
