@@ -1,31 +1,19 @@
 /**
- * The guide shows only what is so: its transcripts are played here, its commands
- * and solutions are tried, and the names in it are looked for in the scripts.
- * guide_claims_test.ts tries what it says of errors, of Deno and of Python.
+ * The guide shows only what is so: its transcripts are played here, and the names in
+ * it are looked for in the scripts. guide_claims_test.ts tries the rest.
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { assertStringIncludes } from "@std/assert";
-import { EN, FR, says } from "./guide_text.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
-  copyOut,
-  has,
-  PATIENCE,
-  Program,
-  ROOT,
-  run,
-  SCRIPTS,
-  serve,
-  start,
-  testWith,
-} from "./harness.ts";
+  EN,
+  FR,
+  PAGES,
+  read,
+  SCRIPT_FILES,
+  squeeze,
+  transcripts,
+} from "./guide_text.ts";
+import { has, PATIENCE, Program, serve, start, testWith } from "./harness.ts";
 import { command, Screen } from "./screen.ts";
-
-const FILES = [...SCRIPTS, "encoding"].map((name) => `scripts/${name}.ts`);
-const read = (path: string) => Deno.readTextFileSync(ROOT + path);
-
-/** The transcripts in a text. */
-const transcripts = (text: string) =>
-  [...text.matchAll(/^```console\n(.*?)^```$/gms)].map((match) => match[1]);
 
 // Transcripts
 
@@ -80,28 +68,27 @@ function same(texts: string[]): string[] {
   );
 }
 
-/** What a person sees of a script that ends by itself. */
-async function plays(script: string, ...args: string[]): Promise<string> {
-  const { code, out, err } = await run(script, args);
-  assertEquals([code, err], [0, ""]);
-  return `$ ${[command(script), ...args].join(" ")}\n${out}`;
-}
-
-/** What a person sees of a shell command, which means `as` by the port. */
-async function types(line: string, port: number, as = 50000): Promise<string> {
-  const real = line.replaceAll(`${as}`, `${port}`);
-  await using shell = new Program("sh", ["-c", real]);
+/**
+ * What a person sees of a shell command, in which `as` stands for the port, and which
+ * ends with `rest`, not shown.
+ */
+async function types(
+  line: string,
+  port = 50000,
+  { as = 50000, rest = "" } = {},
+): Promise<string> {
+  const real = (line + rest).replaceAll(`${as}`, `${port}`);
+  await using shell = new Program("sh", ["-c", `(${real}) 2>&1`]);
+  const { code, out } = await shell.end();
+  assertEquals(code, 0, out);
   const screen = new Screen("", shell);
-  screen.text = (await shell.end()).out;
-  return `$ ${line}\n${screen.shown(port, as)}`;
+  screen.text = out.replaceAll(`${port}`, `${as}`);
+  return `$ ${line}\n${screen.shown(as, as)}`;
 }
 
 /** What a person sees of a client that ends by itself. */
-async function playsAt(port: number, script: string): Promise<string> {
-  const { code, out, err } = await run(script, ["--port", `${port}`]);
-  assertEquals([code, err], [0, ""]);
-  return `$ ${command(script)}\n${out}`.replaceAll(`${port}`, "50000");
-}
+const client = (script: string) => (port: number) =>
+  types(command(script), port, { rest: " --port 50000" });
 
 /** What a server and its clients show, up to `last`, which it says of each. */
 async function meet(
@@ -120,16 +107,13 @@ async function meet(
   return [one.shown(port), two];
 }
 
-const client = (script: string) => (port: number) => playsAt(port, script);
-const nc = (port: number) =>
-  types("echo 'Bonjour de nc' | nc 127.0.0.1 50000", port);
 const END = "Connexion fermée";
 
-replay(
-  "00-index",
-  () => meet("server_simple", END, client("client_simple"), nc),
-  "nc",
-);
+replay("00-index", () => {
+  const nc = (port: number) =>
+    types("echo 'Bonjour de nc' | nc 127.0.0.1 50000", port);
+  return meet("server_simple", END, client("client_simple"), nc);
+}, "nc");
 
 replay("02-tcp", async () => {
   const end = performance.now() + PATIENCE;
@@ -144,7 +128,7 @@ replay("02-tcp", async () => {
   }
 }, has("ss") ? "nc" : "ss");
 
-replay("03-async", async () => [await plays("async_demo")]);
+replay("03-async", async () => [await types(command("async_demo"))]);
 
 replay("04-peers", async () => {
   await using server = await serve("server_simple");
@@ -154,11 +138,10 @@ replay("04-peers", async () => {
   await using silent = new Program("nc", here, { stdin: "piped" });
   await one.sees("Client connecté");
   const three = await types("ss -tn | grep 50000", port);
-  const [, four] = await meet("server_simple", END, async (port) => {
-    const command = "deno run --allow-net --preload scripts/trace.ts " +
+  const [, four] = await meet("server_simple", END, (port) => {
+    const traced = "deno run --allow-net --preload scripts/trace.ts " +
       "scripts/client_simple.ts";
-    const both = " --port 50000 2>&1"; // In the order in which a terminal has them.
-    return (await types(command + both, port)).replace(both, "");
+    return types(traced, port, { rest: " --port 50000" });
   });
   return [one.shown(port), `$ nc 127.0.0.1 50000\n${silent.out}`, three, four];
 }, has("ss") ? "nc" : "ss");
@@ -175,17 +158,22 @@ replay("08-web", async () => {
   await using server = await serve("web_server", ["--root", "scripts"]);
   const port = await server.port();
   const one = new Screen(command("web_server") + " --root scripts", server);
-  let two = await types(
-    "printf 'HEAD /encoding.ts HTTP/1.0\\r\\n\\r\\n' | nc 127.0.0.1 8088 | head -n 1",
-    port,
-    8088,
-  );
-  await one.sees("HEAD /encoding.ts");
-  const curl = (line: string) => types(`curl -s ${line}`, port, 8088);
-  two += await curl("http://127.0.0.1:8088/absent.html");
-  await one.sees("GET /absent.html");
-  two += await curl("--path-as-is http://127.0.0.1:8088/../deno.json");
-  await one.sees("GET /deno.json");
+  const asks: [seen: string, line: string][] = [
+    [
+      "HEAD /encoding.ts",
+      "printf 'HEAD /encoding.ts HTTP/1.0\\r\\n\\r\\n' | nc 127.0.0.1 8088 | head -n 1",
+    ],
+    ["GET /absent.html", "curl -s http://127.0.0.1:8088/absent.html"],
+    [
+      "GET /deno.json",
+      "curl -s --path-as-is http://127.0.0.1:8088/../deno.json",
+    ],
+  ];
+  let two = "";
+  for (const [seen, line] of asks) {
+    two += await types(line, port, { as: 8088 });
+    await one.sees(seen);
+  }
   return [one.shown(port, 8088), two];
 }, has("curl") ? "nc" : "curl");
 
@@ -210,10 +198,10 @@ replay("09-chat", async () => {
   return [one.shown(port), two.shown(port)];
 });
 
-replay("10-threads", async () => [
-  await plays("threads_demo"),
-  await plays("threads_demo", "--work"),
-]);
+replay("10-threads", async () => {
+  const demo = command("threads_demo");
+  return [await types(demo), await types(`${demo} --work`)];
+});
 
 replay("11-multithread", async () => {
   const args = ["--threads", "2"];
@@ -237,135 +225,24 @@ Deno.test("The guide has no transcript that is not played here, and the same in 
   assertEquals(transcripts(EN), transcripts(FR));
 });
 
-// Solutions
-
-const ANSWER = /^Bonjour, je suis le serveur$/m;
-
-/**
- * What comes of the guide's changes to a server, and of its commands: the server
- * with its options; where words are put into it; the command; what this shows;
- * and what the server says.
- */
-const SOLUTIONS: [
-  server: string,
-  changes: [where: RegExp, words: string][],
-  line: string,
-  seen: RegExp,
-  said?: RegExp,
-][] = [
-  ["udp_server", [], "echo Bonjour | nc -u -w 1 127.0.0.1 50000", ANSWER],
-  [
-    "server_simple",
-    [[
-      /(?<=console\.log\(messages.*\n)/,
-      "if (messages) answer = messages[0].toUpperCase();",
-    ]],
-    "echo 'ça va ?' | nc 127.0.0.1 50000",
-    /^ÇA VA \?\n$/,
-  ],
-  [
-    "server_simple --raw",
-    [],
-    "bash -c 'exec 3<>/dev/tcp/127.0.0.1/50000; echo un >&3; echo deux >&3; cat <&3'",
-    ANSWER,
-    /^un(deux)?$/m, // Mostly both, unless the first is read too soon.
-  ],
-  [
-    "web_server",
-    [[
-      /(?<=refuse\(421.*\n)/,
-      'if (url.pathname === "/heure") return new Response(new Date().toLocaleTimeString("fr-FR") + "\\n");',
-    ]],
-    "curl -s http://127.0.0.1:8088/heure",
-    /^\d\d:\d\d:\d\d\n$/,
-  ],
-  [
-    "multithread_server",
-    [
-      [/(?= {2}let lastWord)/, "let count = 0;"],
-      [
-        /(?<=const all = ).*(?=;)/,
-        'messages.map(() => "Message reçu (" + ++count + ")\\n").join("")',
-      ],
-    ],
-    "printf 'a\\nb\\n' | nc -N 127.0.0.1 50000",
-    /^Message reçu \(1\)\n.*\(2\)\n$/,
-  ],
-];
-
-/** A copy of the scripts, with these words of the guide in one of them. */
-async function changed(script: string, changes: [RegExp, string][]) {
-  const folder = await copyOut(...FILES);
-  const path = `${folder.path}/scripts/${script}.ts`;
-  for (const [where, words] of changes) {
-    says(words);
-    const before = Deno.readTextFileSync(path);
-    const after = before.replace(where, () => words + "\n");
-    assert(after !== before, `${where}`);
-    Deno.writeTextFileSync(path, after);
-  }
-  return folder;
-}
-
-for (const [server, changes, line, seen, said = /^/] of SOLUTIONS) {
-  const tool = line.match(/\bnc\b|curl|bash/)?.[0] ?? "sh";
-  const what = changes.length ? `a change to ${server}` : server;
-  testWith(tool, `The guide is right about ${what} and ${line}`, async () => {
-    says(line);
-    const [name, ...options] = server.split(" ");
-    await using folder = await changed(name, changes);
-    const cwd = folder.path;
-    await using program = await serve(name, options, { cwd });
-    const port = `${await program.port()}`;
-    const real = line.replace(/50000|8088/, port);
-    await using shell = new Program("sh", ["-c", real]);
-    assertMatch((await shell.end()).out, seen);
-    await program.says(said);
-  });
-}
-
-Deno.test("The guide is right about the word that makes server_simple concurrent", async () => {
-  says("le `await` placé devant `handleClient`");
-  await using folder = await changed("server_simple", [
-    [/await handleClient/, "handleClient"],
-  ]);
-  await using server = await serve("server_simple", [], { cwd: folder.path });
-  using _silent = await Deno.connect({ port: await server.port() });
-  await server.says("Client connecté");
-  assertMatch((await run("client_simple", server.address)).out, ANSWER);
-});
-
-Deno.test("The guide is right about a thread that fails", async () => {
-  says("`Error: exprès`, et `echo $?` affiche 1");
-  await using folder = await changed("threads_demo", [
-    [/(?<=function count\(.*\n)/, 'throw new Error("exprès");'],
-  ]);
-  const { code, err } = await run("threads_demo", [], { cwd: folder.path });
-  assertEquals([code, err], [1, "Error: exprès\n"]);
-});
-
 // Names
-
-const squeeze = (text: string) => text.replaceAll(/\s+/g, " ");
 
 /** The code in a text's lines. */
 const spans = (text: string) =>
   [...text.replaceAll(/^```.*?^```$/gms, "").matchAll(/(?<!`)`([^`]+)`(?!`)/g)]
     .map(([, code]) => squeeze(code));
 
-const PAGES = [...Deno.readDirSync(ROOT + "guide/fr")].map(({ name }) => name);
-
-for (const page of PAGES) {
-  Deno.test(`${page} has the same code in its lines in both languages`, () => {
+Deno.test("The guide has the same code in its lines in both languages", () => {
+  for (const page of PAGES) {
     const [fr, en] = ["fr", "en"].map((lang) =>
       read(`guide/${lang}/${page}`)
         .replace("commeCeci", "likeThis").replace("GET /chemin", "GET /path")
     );
     const [inFr, inEn] = [fr, en].map(squeeze);
-    assertEquals(spans(fr).filter((code) => !inEn.includes(code)), []);
-    assertEquals(spans(en).filter((code) => !inFr.includes(code)), []);
-  });
-}
+    assertEquals(spans(fr).filter((code) => !inEn.includes(code)), [], page);
+    assertEquals(spans(en).filter((code) => !inFr.includes(code)), [], page);
+  }
+});
 
 Deno.test("The guide says of trouble only what the page's scripts handle", () => {
   for (const page of PAGES) {
@@ -385,7 +262,7 @@ Deno.test("The guide says of trouble only what the page's scripts handle", () =>
 });
 
 Deno.test("The guide's lines of TypeScript are those of the scripts", () => {
-  const code = squeeze(FILES.map(read).join());
+  const code = squeeze(SCRIPT_FILES.map(read).join());
   const [, ...tables] = read("guide/fr/01-typescript.md")
     .split(/^\| dans un script .*\n/m);
   for (const table of tables) {
@@ -405,9 +282,4 @@ Deno.test("The guide names functions to copy that are in their files", () => {
       assertMatch(read(path), declared, cell);
     }
   }
-});
-
-Deno.test("The guide's tasks are those of deno.json", () => {
-  const { tasks } = JSON.parse(read("deno.json"));
-  for (const [, task] of FR.matchAll(/deno task (\w+)/g)) assert(tasks[task]);
 });

@@ -4,10 +4,14 @@
  * @module
  */
 import { assert } from "@std/assert";
-import { ROOT } from "./harness.ts";
+import { ROOT, SCRIPTS } from "./harness.ts";
 
 /** A text of the project. */
 export const read = (path: string) => Deno.readTextFileSync(ROOT + path);
+
+/** The paths of the scripts and their helper. */
+export const SCRIPT_FILES = [...SCRIPTS, "encoding"]
+  .map((name) => `scripts/${name}.ts`);
 
 /** The names of the guide's pages, in order. */
 export const PAGES = [...Deno.readDirSync(ROOT + "guide/fr")]
