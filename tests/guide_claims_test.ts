@@ -1,6 +1,6 @@
 /**
- * The guide says only what is so: its error messages are provoked here, its programs
- * and its solutions are run, and what it says of the course's Python is tried.
+ * The guide says only what is so: its error messages are provoked here, and its
+ * programs and solutions are run.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertStringIncludes } from "@std/assert";
@@ -10,20 +10,19 @@ import { converse } from "../scripts/multithread_client.ts";
 import { ask as askUdp } from "../scripts/udp_client.ts";
 import { EN, FR, read, says, SCRIPT_FILES, squeeze } from "./guide_text.ts";
 import {
-  bytes,
   copyOut,
   has,
   pair,
   Peer,
   Program,
-  python,
   run,
   serve,
   type StartOptions,
   testWith,
 } from "./harness.ts";
 
-const HERE = { hostname: "127.0.0.1" };
+const HERE = { hostname: "127.0.0.1", port: 0 };
+const UDP = { ...HERE, transport: "udp" } as const;
 const BYTE = new Uint8Array(1);
 
 // The error messages
@@ -49,54 +48,46 @@ function refuses80(): boolean {
 /** How to get each error of "Questions par message d'erreur", in its order. */
 const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
   ["AddrInUse", () => {
-    using listener = Deno.listen({ ...HERE, port: 0 });
+    using listener = Deno.listen(HERE);
     Deno.listen({ ...HERE, port: listener.addr.port });
   }],
   ["AddrNotAvailable", () => Deno.listen({ hostname: "192.0.2.1", port: 0 })],
-  ["BadResource", async () => {
-    const listener = Deno.listen({ ...HERE, port: 0 });
-    const waiting = listener.accept();
+  ["BadResource", () => {
+    const listener = Deno.listen(HERE);
     listener.close();
-    const { message } = await waiting.catch((error) => error);
-    assertEquals(message, "Listener has been closed");
     listener.close();
   }],
   ["BrokenPipe", async () => {
     using ends = await pair();
     ends.server.close();
-    assertEquals(await ends.client.read(BYTE), null, "the FIN is there");
-    assertEquals(await ends.client.write(BYTE), 1, "the first one succeeds");
     for (let i = 0; i < 100; i++) await ends.client.write(BYTE);
   }],
   ["Busy", async () => {
-    using listener = Deno.listen({ ...HERE, port: 0 });
+    using listener = Deno.listen(HERE);
     listener.accept().catch(() => {});
     await listener.accept();
   }],
   ["ConnectionRefused", async () => {
-    const listener = Deno.listen({ ...HERE, port: 0 });
+    const listener = Deno.listen(HERE);
     listener.close();
     await Deno.connect({ ...HERE, port: listener.addr.port });
   }],
   ["ConnectionReset", async () => {
-    using listener = Deno.listen({ ...HERE, port: 0 });
+    using listener = Deno.listen(HERE);
     await using peer = await Peer.connect(listener.addr.port);
     using conn = await listener.accept();
     await peer.reset();
     await conn.read(BYTE);
   }],
   ["EMFILE", () => {
-    const endless = "const all = []; while (true) all.push(" +
-      'Deno.listen({ hostname: "127.0.0.1", port: 0 }))';
+    const listen = `Deno.listen(${JSON.stringify(HERE)})`;
+    const endless = `const all = []; while (true) all.push(${listen})`;
     return fails(endless, { descriptors: 60 });
   }],
   ["EMSGSIZE", async () => {
-    const socket = Deno.listenDatagram({ ...HERE, port: 0, transport: "udp" });
-    using _ = { [Symbol.dispose]: () => socket.close() };
-    const send = (size: number) =>
-      socket.send(new Uint8Array(size), socket.addr);
-    assertEquals(await send(65507), 65507);
-    await send(65508);
+    const socket = Deno.listenDatagram(UDP);
+    await socket.send(new Uint8Array(65508), socket.addr)
+      .finally(() => socket.close());
   }],
   ["Error", () => {
     const connect =
@@ -113,7 +104,7 @@ const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
   }],
   ["NotCapable", () => fails("Deno.listen({ port: 0 })", { flags: [] })],
   ["NotConnected", async () => {
-    using listener = Deno.listen({ ...HERE, port: 0 });
+    using listener = Deno.listen(HERE);
     await (await Peer.connect(listener.addr.port)).reset();
     for await (const conn of listener) conn.close(); // Stops there.
   }],
@@ -126,20 +117,20 @@ const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
   }],
   ["Refusal", () => void encode("é".repeat(40_000), false)],
   ["TimedOut", async () => {
-    const silent = Deno.listenDatagram({ ...HERE, port: 0, transport: "udp" });
-    using _ = { [Symbol.dispose]: () => silent.close() };
-    await askUdp(silent.addr as Deno.NetAddr, "Bonjour", 50);
+    const silent = Deno.listenDatagram(UDP);
+    await askUdp(silent.addr as Deno.NetAddr, "Bonjour", 50)
+      .finally(() => silent.close());
   }],
   ["TimeoutError", async () => {
-    using listener = Deno.listen({ ...HERE, port: 0 });
+    using listener = Deno.listen(HERE);
     const signal = AbortSignal.timeout(0);
     await new Promise((late) => signal.onabort = late);
     await Deno.connect({ ...HERE, port: listener.addr.port, signal });
   }],
   ["TypeError", () => fails("Deno.listenDatagram({})")],
   ["TypeError", () => {
-    const exact = new TextDecoder("utf-8", { fatal: true });
-    exact.decode(bytes("é").slice(0, 1));
+    const half = Uint8Array.of(0xc3); // Of "é".
+    new TextDecoder("utf-8", { fatal: true }).decode(half);
   }],
   ["UnexpectedEof", async () => {
     using ends = await pair();
@@ -303,8 +294,6 @@ async function changed(script: string, put: [where: RegExp, words: string][]) {
   return folder;
 }
 
-const ANSWER = /^Bonjour, je suis le serveur$/m;
-
 /** Where words are put into a server; a command, and what it shows then. */
 const SOLUTIONS: [
   server: string,
@@ -312,7 +301,6 @@ const SOLUTIONS: [
   line: string,
   shows: RegExp,
 ][] = [
-  ["udp_server", [], "echo Bonjour | nc -u -w 1 127.0.0.1 50000", ANSWER],
   [
     "server_simple",
     [[
@@ -364,7 +352,8 @@ Deno.test("The guide is right about the word that makes server_simple concurrent
   await using server = await serve("server_simple", [], { cwd: folder.path });
   using _silent = await Deno.connect({ port: await server.port() });
   await server.says("Client connecté");
-  assertMatch((await run("client_simple", server.address)).out, ANSWER);
+  const { out } = await run("client_simple", server.address);
+  assertStringIncludes(out, "Bonjour, je suis le serveur");
 });
 
 Deno.test("The guide is right about a thread that fails", async () => {
@@ -375,66 +364,3 @@ Deno.test("The guide is right about a thread that fails", async () => {
   const { code, err } = await run("threads_demo", [], { cwd: folder.path });
   assertEquals([code, err], [1, "Error: exprès\n"]);
 });
-
-// The course's Python
-
-/**
- * What the course writes and the guide quotes, and how Python refuses it, where what
- * comes before it in the course is there. Behind § is more, which is not quoted.
- */
-const PYTHON = String.raw`
-client_socket, address = s.accept() => NameError: name 's'
-print("Connexion avec "+address+" reussie") => TypeError: can only concatenate str
-infosClient[0] => NameError: name 'infosClient'
-socket.socket(socket.AF_NET,socket.SOCK_STREAM) => AttributeError: .*AF_NET
-message.encode("uft-8") => LookupError: unknown encoding: uft-8
-str(datetime.now()) => NameError: name 'datetime'
-"port "+adresse[1] => TypeError: can only concatenate str
-if message_client("utf-8").upper() == "FIN" => SyntaxError: expected ':'
-if message_client("utf-8").upper() == "FIN"§: pass => TypeError: 'bytes' object is not callable
-mySocekt.close() => NameError: name 'mySocekt'
-threading.Thread(None, compteur, None, ("Thread A"),{})§.run() => TypeError: .* 8 were given
-threadsClient.append§(None) => NameError: name 'threadsClient'
-threading.Threading => AttributeError: .*Threading
-adresseIp = infoClient[0]§; print(adresseIP) => NameError: name 'adresseIP'
-while message.upper() != "FIN" => SyntaxError: expected ':'
-reponse.decode(utf-8) => NameError: name 'utf'
-`;
-
-const BEFORE = `
-def compteur(leThread): pass
-address = adresse = infoClient = ("127.0.0.1", 54321)
-message, message_client, reponse = "Bonjour", b"FIN", b"Bonjour"
-mySocket, threadsClients = socket.socket(), []
-for line in sys.argv[1:]:
-    try:
-        exec(line)
-        print("nothing")
-    except Exception as error: print(f"{type(error).__name__}: {error}")
-`;
-
-testWith(
-  "python3",
-  "Python refuses what the guide says that it does",
-  async () => {
-    const claims = PYTHON.trim().split("\n").map((line) => line.split(" => "));
-    const lines = claims.map(([line]) => line.replace("§", ""));
-    await using program = python(BEFORE, ...lines);
-    const said = (await program.end()).out.split("\n");
-    for (const [i, [line, error]] of claims.entries()) {
-      assertMatch(said[i], RegExp(`^${error}`), line);
-    }
-    const quotes = claims.map(([line]) => line.replace(/§.*/, ""));
-    for (const lang of ["fr", "en"]) {
-      const [, , table] = read(`guide/${lang}/13-course.md`).split(/^## /m);
-      const cells = [...table.matchAll(/^\| `(.*?) *\|/gm)].map(([, c]) => c);
-      assertEquals(cells.length, 14);
-      for (const cell of cells) {
-        assert(quotes.some((quote) => cell.includes(quote)), cell);
-      }
-      for (const quote of quotes) {
-        assert(cells.some((cell) => cell.includes(quote)), quote);
-      }
-    }
-  },
-);
