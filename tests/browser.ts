@@ -12,15 +12,6 @@ export async function launch(): Promise<Browser> {
   const { stdout } = await new Deno.Command("sh", { args }).output();
   return await chromium.launch({
     executablePath: new TextDecoder().decode(stdout).trim(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
   });
 }
 

@@ -135,9 +135,17 @@ browserTest(
 );
 
 browserTest(
-  "the contents of a narrow window open at the current section",
+  "a narrow window has notes below their lines, and contents that open where one is",
   () =>
-    visit("en/14-errors.html", { viewport: NARROW }, async (page) => {
+    visit("en/06-simple.html", {}, async (page) => {
+      const note = page.locator(".note").first();
+      const wide = (await note.boundingBox())!;
+      const code = (await page.locator("pre.code").first().boundingBox())!;
+      assert(wide.x > code.x + 600, `${wide.x}, beside ${code.x}`);
+      await page.setViewportSize(NARROW);
+      const narrow = (await note.boundingBox())!;
+      assert(narrow.x < 100, `${narrow.x}`);
+      await page.goto(base + "en/14-errors.html");
       const current = page.locator("nav a[aria-current=page]");
       assertEquals(await current.isVisible(), false);
       await page.locator("header summary").click();
@@ -166,20 +174,6 @@ browserTest(
       await page.waitForURL("**/en/05-udp.html#*");
       const there = await page.locator("h2").nth(1).getAttribute("id");
       assertEquals(new URL(page.url()).hash, `#${there}`);
-    }),
-);
-
-browserTest(
-  "the notes of a listing stand beside their lines, or below them",
-  () =>
-    visit("en/06-simple.html", {}, async (page) => {
-      const note = page.locator(".note").first();
-      const wide = (await note.boundingBox())!;
-      const code = (await page.locator("pre.code").first().boundingBox())!;
-      assert(wide.x > code.x + 600, `${wide.x}, beside ${code.x}`);
-      await page.setViewportSize(NARROW);
-      const narrow = (await note.boundingBox())!;
-      assert(narrow.x < 100, `${narrow.x}`);
     }),
 );
 
