@@ -2,7 +2,8 @@
  * The guide shows only what is so: its transcripts are played here, and the names in
  * it are looked for in the scripts. guide_claims_test.ts tries the rest.
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertStringIncludes } from "@std/assert";
 import {
   EN,
   FR,
@@ -19,16 +20,20 @@ import { command, Screen } from "./screen.ts";
 
 const replayed: string[] = [];
 
-/** A test that this page's transcripts show what really happens. */
+/** A test that shows what a page's transcripts do; it is given their commands. */
 function replay(
   page: string,
-  play: () => Promise<string[]>,
+  play: (commands: string[][]) => Promise<string[]>,
   needs?: string,
 ): void {
   const printed = transcripts(read(`guide/fr/${page}.md`));
   replayed.push(...printed);
+  const commands = printed.map((lines) =>
+    [...lines.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command)
+  );
   const name = `The guide shows the terminals of ${page} as they are`;
-  const test = async () => assertEquals(await play().then(same), same(printed));
+  const test = async () =>
+    assertEquals(same(await play(commands)), same(printed));
   if (needs) testWith(needs, name, test);
   else Deno.test(name, test);
 }
@@ -55,29 +60,28 @@ function same(texts: string[]): string[] {
       .replaceAll(/\[Thread \d+\]/g, "[Thread]")
       .replaceAll(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "now")
       .replace(/dossier .*(\/\w+\))/, "dossier $1")
-      // ss aligns its columns, and shows two ends in any order.
+      // ss aligns its columns.
       .replaceAll(/ *$/gm, "")
       .replaceAll(/^[A-Z-]+ +0 .*/gm, (line) => line.replaceAll(/ +/g, " "))
-      .replace(/^(ESTAB .*\n)+/m, (lines) => lines.split("\n").sort().join())
-      // Two threads speak in any order, but each in its own.
-      .replace(/^(Thread [AB] : \d\n)+/m, (lines) => {
-        const thread = (name: string) =>
-          lines.match(RegExp(`Thread ${name}.*`, "g"))!;
-        return [...thread("A"), ...thread("B")].join("\n") + "\n";
-      })
+      // Two ends, and two threads, are shown in any order.
+      .replace(
+        /^((ESTAB|Thread [AB]) .*\n)+/m,
+        (lines) => lines.split("\n").sort().join("\n"),
+      )
   );
 }
 
-/**
- * What a person sees of a shell command, in which `as` stands for the port, and which
- * ends with `rest`, not shown.
- */
+/** What a person sees of a shell command, where `as` stands for the port. */
 async function types(
   line: string,
   port = 50000,
-  { as = 50000, rest = "" } = {},
+  as = 50000,
 ): Promise<string> {
-  const real = (line + rest).replaceAll(`${as}`, `${port}`);
+  const [, script] = line.match(/^deno run .*scripts\/(\w+)\.ts/) ?? [];
+  const traced = line.replace("--preload scripts/trace.ts ", "");
+  if (script) assert(traced.startsWith(command(script)), line);
+  const rest = script?.includes("client") ? ` --port ${port}` : "";
+  const real = line.replaceAll(`${as}`, `${port}`) + rest;
   await using shell = new Program("sh", ["-c", `(${real}) 2>&1`]);
   const { code, out } = await shell.end();
   assertEquals(code, 0, out);
@@ -86,22 +90,18 @@ async function types(
   return `$ ${line}\n${screen.shown(as, as)}`;
 }
 
-/** What a person sees of a client that ends by itself. */
-const client = (script: string) => (port: number) =>
-  types(command(script), port, { rest: " --port 50000" });
-
-/** What a server and its clients show, up to `last`, which it says of each. */
+/** What a server and these commands show, up to `last`, which it says of each. */
 async function meet(
   server: string,
   last: string,
-  ...clients: ((port: number) => Promise<string>)[]
+  commands: string[],
 ): Promise<string[]> {
   await using program = await serve(server);
   const port = await program.port();
   const one = new Screen(command(server), program);
   let two = "";
-  for (const client of clients) {
-    two += await client(port);
+  for (const line of commands) {
+    two += await types(line, port);
     await one.sees(last);
   }
   return [one.shown(port), two];
@@ -109,70 +109,52 @@ async function meet(
 
 const END = "Connexion fermée";
 
-replay("00-index", () => {
-  const nc = (port: number) =>
-    types("echo 'Bonjour de nc' | nc 127.0.0.1 50000", port);
-  return meet("server_simple", END, client("client_simple"), nc);
-}, "nc");
+replay("00-index", ([, two]) => meet("server_simple", END, two), "nc");
 
-replay("02-tcp", async () => {
+replay("02-tcp", async ([[ask, list]]) => {
   const end = performance.now() + PATIENCE;
   while (true) {
-    const [, two] = await meet("server_simple", END, async (port) => {
-      return await types("echo Bonjour | nc 127.0.0.1 50000", port) +
-        await types("ss -tan | grep 50000", port);
-    });
+    await using server = await serve("server_simple");
+    const port = await server.port();
+    const answered = await types(ask, port);
+    await server.says(END);
+    const listed = await types(list, port);
     // A system with 100,000 of them keeps no more: wait until it has forgotten some.
-    if (two.includes("TIME-WAIT") || performance.now() > end) return [two];
+    if (listed.includes("TIME-WAIT") || performance.now() > end) {
+      return [answered + listed];
+    }
     await new Promise((resume) => setTimeout(resume, 1000));
   }
 }, has("ss") ? "nc" : "ss");
 
-replay("03-async", async () => [await types(command("async_demo"))]);
+replay("03-async", async ([[demo]]) => [await types(demo)]);
 
-replay("04-peers", async () => {
+replay("04-peers", async ([, [nc], [list], trace]) => {
   await using server = await serve("server_simple");
   const one = new Screen(command("server_simple"), server);
   const port = await server.port();
   const here = ["127.0.0.1", `${port}`];
   await using silent = new Program("nc", here, { stdin: "piped" });
   await one.sees("Client connecté");
-  const three = await types("ss -tn | grep 50000", port);
-  const [, four] = await meet("server_simple", END, (port) => {
-    const traced = "deno run --allow-net --preload scripts/trace.ts " +
-      "scripts/client_simple.ts";
-    return types(traced, port, { rest: " --port 50000" });
-  });
-  return [one.shown(port), `$ nc 127.0.0.1 50000\n${silent.out}`, three, four];
+  const three = await types(list, port);
+  const [, four] = await meet("server_simple", END, trace);
+  return [one.shown(port), `$ ${nc}\n${silent.out}`, three, four];
 }, has("ss") ? "nc" : "ss");
 
-replay("05-udp", () => {
-  return meet("udp_server", "je suis le client", client("udp_client"));
-});
+replay("05-udp", ([, two]) => meet("udp_server", "je suis le client", two));
 
-replay("06-simple", () => meet("server_simple", END, client("client_simple")));
+replay("06-simple", ([, two]) => meet("server_simple", END, two));
 
-replay("07-class", () => meet("server_simple", END, client("client_class")));
+replay("07-class", ([, two]) => meet("server_simple", END, two));
 
-replay("08-web", async () => {
+replay("08-web", async ([, commands]) => {
   await using server = await serve("web_server", ["--root", "scripts"]);
   const port = await server.port();
   const one = new Screen(command("web_server") + " --root scripts", server);
-  const asks: [seen: string, line: string][] = [
-    [
-      "HEAD /encoding.ts",
-      "printf 'HEAD /encoding.ts HTTP/1.0\\r\\n\\r\\n' | nc 127.0.0.1 8088 | head -n 1",
-    ],
-    ["GET /absent.html", "curl -s http://127.0.0.1:8088/absent.html"],
-    [
-      "GET /deno.json",
-      "curl -s --path-as-is http://127.0.0.1:8088/../deno.json",
-    ],
-  ];
   let two = "";
-  for (const [seen, line] of asks) {
-    two += await types(line, port, { as: 8088 });
-    await one.sees(seen);
+  for (const line of commands) {
+    two += await types(line, port, 8088);
+    await one.sees(" octets ");
   }
   return [one.shown(port, 8088), two];
 }, has("curl") ? "nc" : "curl");
@@ -198,10 +180,10 @@ replay("09-chat", async () => {
   return [one.shown(port), two.shown(port)];
 });
 
-replay("10-threads", async () => {
-  const demo = command("threads_demo");
-  return [await types(demo), await types(`${demo} --work`)];
-});
+replay("10-threads", async ([[demo], [work]]) => [
+  await types(demo),
+  await types(work),
+]);
 
 replay("11-multithread", async () => {
   const args = ["--threads", "2"];
