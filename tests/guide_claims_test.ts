@@ -355,12 +355,3 @@ Deno.test("The guide is right about the word that makes server_simple concurrent
   const { out } = await run("client_simple", server.address);
   assertStringIncludes(out, "Bonjour, je suis le serveur");
 });
-
-Deno.test("The guide is right about a thread that fails", async () => {
-  says("`Error: exprès`, et `echo $?` affiche 1");
-  await using folder = await changed("threads_demo", [
-    [/(?<=function count\(.*\n)/, 'throw new Error("exprès");'],
-  ]);
-  const { code, err } = await run("threads_demo", [], { cwd: folder.path });
-  assertEquals([code, err], [1, "Error: exprès\n"]);
-});
