@@ -24,18 +24,18 @@ const replayed: string[] = [];
 function replay(
   page: string,
   play: (commands: string[][]) => Promise<string[]>,
-  needs?: string,
+  needs = "sh",
 ): void {
   const printed = transcripts(read(`guide/fr/${page}.md`));
   replayed.push(...printed);
   const commands = printed.map((lines) =>
     [...lines.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command)
   );
-  const name = `The guide shows the terminals of ${page} as they are`;
-  const test = async () =>
-    assertEquals(same(await play(commands)), same(printed));
-  if (needs) testWith(needs, name, test);
-  else Deno.test(name, test);
+  testWith(
+    needs,
+    `The guide shows the terminals of ${page} as they are`,
+    async () => assertEquals(same(await play(commands)), same(printed)),
+  );
 }
 
 /** Transcripts without what differs from one time to the next. */

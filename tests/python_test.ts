@@ -16,6 +16,9 @@ function startPython(name: string, args: string[], options?: StartOptions) {
   return new Program("python3", [`guide/python/${name}.py`, ...args], options);
 }
 
+const pythonTest = (name: string, fn: () => Promise<void>) =>
+  testWith("python3", name, fn);
+
 const LANGUAGES = { Deno: start, Python: startPython };
 type Language = keyof typeof LANGUAGES;
 
@@ -36,31 +39,26 @@ const BOTH_WAYS: [server: Language, client: Language][] = [
 ];
 for (const [one, other] of BOTH_WAYS) {
   for (const { name, partner, first, tcp } of all("client")) {
-    testWith(
-      "python3",
-      `${partner} in ${one} answers ${name} in ${other}`,
-      async () => {
-        await using server = await serve(one, partner);
-        await using client = LANGUAGES[other](name, server.address, {
-          stdin: "piped",
-        });
-        if (tcp) await client.type(tcp.typed.join(""));
-        const { code, out, err } = await client.end();
-        assertEquals([code, err], [0, ""]);
-        assertMatch(out, first);
-        if (tcp) assertEquals(out.replace(first, ""), tcp.whole);
-        await server.says(/\n.*bonjour.*\n/i);
-        server.kill("SIGTERM");
-        assertEquals((await server.end()).code, 0);
-        assertMatch(server.out, /\nServeur arrêté\n$/);
-        assertEquals(server.err, "");
-      },
-    );
+    pythonTest(`${partner} in ${one} answers ${name} in ${other}`, async () => {
+      await using server = await serve(one, partner);
+      await using client = LANGUAGES[other](name, server.address, {
+        stdin: "piped",
+      });
+      if (tcp) await client.type(tcp.typed.join(""));
+      const { code, out, err } = await client.end();
+      assertEquals([code, err], [0, ""]);
+      assertMatch(out, first);
+      if (tcp) assertEquals(out.replace(first, ""), tcp.whole);
+      await server.says(/\n.*bonjour.*\n/i);
+      server.kill("SIGTERM");
+      assertEquals((await server.end()).code, 0);
+      assertMatch(server.out, /\nServeur arrêté\n$/);
+      assertEquals(server.err, "");
+    });
   }
 
-  testWith(
-    "python3",
-    `p2p_server in ${one} and p2p_client in ${other} speak at any time, until the server says FIN`,
+  pythonTest(
+    `p2p_server in ${one} and p2p_client in ${other} take no turns`,
     async () => {
       await using server = await serve(one, "p2p_server");
       await using client = LANGUAGES[other]("p2p_client", server.address, {
@@ -99,60 +97,52 @@ Deno.test("each script of the course has a Python program of at most 60 lines", 
 /** Broken UTF-8, and a line of one byte too much. */
 const REFUSED = ["ok\n\xff\n", "x".repeat(65_536) + "\n"];
 for (const { name, tcp } of all("server", "tcp")) {
-  testWith(
-    "python3",
-    `${name}.py serves the next client after a reset, broken UTF-8 and too long a line`,
-    async () => {
-      await using server = await serve("Python", name);
-      const port = await server.port();
-      for (const text of REFUSED) {
-        await using peer = await Peer.connect(port);
-        await peer.say(Uint8Array.from(text, (c) => c.charCodeAt(0)));
-        await peer.ended();
-      }
-      await using gone = await Peer.connect(port);
-      await gone.say("mot");
-      await gone.reset();
-      await using slow = await Peer.connect(port);
-      await slow.drip("é\u001b[31m\r\nFIN\n");
-      await slow.end();
-      await server.says(/é\[31m\n/);
-      assertEquals(server.out.match(/x{65535}/), null);
-      const messages = ["x".repeat(65_535), "FIN"];
-      assertEquals(
-        await exchange(port, messages.join("\n")),
-        tcp!.welcome + tcp!.answer(messages),
-      );
-    },
-  );
+  pythonTest(`${name}.py survives a reset and refused lines`, async () => {
+    await using server = await serve("Python", name);
+    const port = await server.port();
+    for (const text of REFUSED) {
+      await using peer = await Peer.connect(port);
+      await peer.say(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+      await peer.ended();
+    }
+    await using gone = await Peer.connect(port);
+    await gone.say("mot");
+    await gone.reset();
+    await using slow = await Peer.connect(port);
+    await slow.drip("é\u001b[31m\r\nFIN\n");
+    await slow.end();
+    await server.says(/é\[31m\n/);
+    assertEquals(server.out.match(/x{65535}/), null);
+    const messages = ["x".repeat(65_535), "FIN"];
+    assertEquals(
+      await exchange(port, messages.join("\n")),
+      tcp!.welcome + tcp!.answer(messages),
+    );
+  });
 }
 
-testWith(
-  "python3",
-  "web_server.py shows the files of its folder, and nothing hidden or outside",
-  async () => {
-    const root = await Deno.makeTempDir();
-    await Deno.writeTextFile(`${root}/index.html`, "page");
-    await Deno.writeTextFile(`${root}/.env`, "secret");
-    await Deno.mkdir(`${root}/vide`);
-    await Deno.symlink("/etc/passwd", `${root}/lien`);
-    await using server = await serve("Python", "web_server", "--root", root);
-    const port = await server.port();
-    const ask = (path: string, host = `localhost:${port}`) =>
-      exchange(port, `GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
-    for (const path of ["/.env", "/lien", "/vide/", "/../.env", "/%"]) {
-      assertMatch(await ask(path), /^HTTP\/1.0 404 /, path);
-    }
-    assertMatch(await ask("/%00"), /^HTTP\/1.0 400 /);
-    assertMatch(await ask("/", "evil.example"), /^HTTP\/1.0 421 /);
-    const page = await ask("/");
-    assertMatch(page, /^HTTP\/1.0 200 [^]*\r\n\r\npage$/);
-    assertMatch(page, /\r\nCache-Control: no-cache\r\n/);
-    server.kill();
-    assertEquals((await server.end()).code, 0);
-    await Deno.remove(root, { recursive: true });
-  },
-);
+pythonTest("web_server.py shows its folder, and nothing hidden", async () => {
+  const root = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${root}/index.html`, "page");
+  await Deno.writeTextFile(`${root}/.env`, "secret");
+  await Deno.mkdir(`${root}/vide`);
+  await Deno.symlink("/etc/passwd", `${root}/lien`);
+  await using server = await serve("Python", "web_server", "--root", root);
+  const port = await server.port();
+  const ask = (path: string, host = `localhost:${port}`) =>
+    exchange(port, `GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+  for (const path of ["/.env", "/lien", "/vide/", "/../.env", "/%"]) {
+    assertMatch(await ask(path), /^HTTP\/1.0 404 /, path);
+  }
+  assertMatch(await ask("/%00"), /^HTTP\/1.0 400 /);
+  assertMatch(await ask("/", "evil.example"), /^HTTP\/1.0 421 /);
+  const page = await ask("/");
+  assertMatch(page, /^HTTP\/1.0 200 [^]*\r\n\r\npage$/);
+  assertMatch(page, /\r\nCache-Control: no-cache\r\n/);
+  server.kill();
+  assertEquals((await server.end()).code, 0);
+  await Deno.remove(root, { recursive: true });
+});
 
 const NOBODY = /^ConnectionRefusedError: .* : lancez d'abord le serveur\n$/;
 const THREE = /^(?:Thread [AB] : [012]\n){6}Les deux threads ont fini\n$/;
@@ -171,16 +161,12 @@ for (const { name } of all("client")) {
   RUNS.push([`${name} --port 1`, 1, /^$/, NOBODY]);
 }
 for (const [line, code, out, err] of RUNS) {
-  testWith(
-    "python3",
-    `The Python program ends as it should: ${line}`,
-    async () => {
-      const [name, ...args] = line.split(" ");
-      await using program = startPython(name, args);
-      const end = await program.end();
-      assertEquals(end.code, code);
-      assertMatch(end.out, out);
-      assertMatch(end.err, err);
-    },
-  );
+  pythonTest(`${line} in Python ends as it should`, async () => {
+    const [name, ...args] = line.split(" ");
+    await using program = startPython(name, args);
+    const end = await program.end();
+    assertEquals(end.code, code);
+    assertMatch(end.out, out);
+    assertMatch(end.err, err);
+  });
 }
