@@ -23,16 +23,21 @@ async function copy(change: (source: string) => string) {
   return folder;
 }
 
-Deno.test("the demo ends with 1, and says who failed, when a script fails", async () => {
-  await using folder = await copy((source) =>
-    source.replace("je suis le serveur", "je suis un autre")
-  );
-  const options = { cwd: folder.path };
-  await using demo = new Program(Deno.execPath(), ["task", "demo"], options);
-  const { code, err } = await demo.end();
-  assertEquals(code, 1);
-  assertStringIncludes(err, "✗ client");
-});
+for (
+  const [words, others, problem] of [
+    ["je suis le serveur", "je suis un autre", "✗ client n'a pas affiché"],
+    ['"Serveur arrêté"', '"", Deno.exit(3)', "✗ serveur s'est terminé"],
+  ]
+) {
+  Deno.test(`the demo ends with 1, and says who failed: ${problem}`, async () => {
+    await using folder = await copy((text) => text.replace(words, others));
+    const options = { cwd: folder.path };
+    await using demo = new Program(Deno.execPath(), ["task", "demo"], options);
+    const { code, err } = await demo.end();
+    assertEquals(code, 1);
+    assertStringIncludes(err, problem);
+  });
+}
 
 /** Plays the demo with a server that keeps it waiting; in the end, it has gone. */
 async function stall(

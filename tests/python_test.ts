@@ -113,7 +113,7 @@ for (const { name, tcp } of all("server", "tcp")) {
     await slow.end();
     await server.says(/é\[31m\n/);
     assertEquals(server.out.match(/x{65535}/), null);
-    const messages = ["x".repeat(65_535), "FIN"];
+    const messages = ["x".repeat(65_535), "fin"];
     assertEquals(
       await exchange(port, messages.join("\n")),
       tcp!.welcome + tcp!.answer(messages),
