@@ -322,7 +322,7 @@ const SOLUTIONS: [
   [
     "multithread_server",
     [
-      [/(?= {2}let idle = 0;)/, "let count = 0;"],
+      [/(?= {2}let lastWord)/, "let count = 0;"],
       [
         /(?<=const all = ).*(?=;)/,
         'messages.map(() => "Message reçu (" + ++count + ")\\n").join("")',
