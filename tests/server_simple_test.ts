@@ -41,25 +41,23 @@ Deno.test("server_simple serves the second client when the first is done", async
   );
 });
 
-for (const said of ["", "un mot sans fin "]) {
-  Deno.test(`handleClient of server_simple ends a client that says ${JSON.stringify(said)} and no more, at its limit`, async () => {
-    using ends = await pair();
-    const dripping = setInterval(
-      () => ends.client.write(new Uint8Array(said.length)),
-      20,
-    );
-    const { signal } = new AbortController();
-    const lines = await printed(async () => {
-      const handled = handleClient(ends.server, signal, false, 200);
-      assertEquals(await read(ends.client), "Délai dépassé\n");
-      clearInterval(dripping);
-      await ends.client.closeWrite();
-      await handled;
-      assertEquals(getEventListeners(signal, "abort"), [], "it leaves nothing");
-    });
-    assert(lines.includes("Client perdu : Refusal: Délai dépassé"), `${lines}`);
+Deno.test("handleClient of server_simple ends a client at its limit, though it drips", async () => {
+  using ends = await pair();
+  const dripping = setInterval(
+    () => ends.client.write(Uint8Array.of(33)),
+    20,
+  );
+  const { signal } = new AbortController();
+  const lines = await printed(async () => {
+    const handled = handleClient(ends.server, signal, false, 200);
+    assertEquals(await read(ends.client), "Délai dépassé\n");
+    clearInterval(dripping);
+    await ends.client.closeWrite();
+    await handled;
+    assertEquals(getEventListeners(signal, "abort"), [], "it leaves nothing");
   });
-}
+  assert(lines.includes("Client perdu : Refusal: Délai dépassé"), `${lines}`);
+});
 
 Deno.test("handleClient of server_simple sends off a client that was accepted while it stops", async () => {
   using ends = await pair();

@@ -338,10 +338,10 @@ hereTest(
     await using _silent = await Peer.connect(port);
     await using half = await Peer.connect(port);
     await half.say("GET /page.txt HT");
+    const { conn, first } = await download(port);
     await using idle = await Peer.connect(port);
     await idle.say(request("GET /page.txt"));
     await idle.hears(PAGE);
-    const { conn, first } = await download(port);
     const stopped = stop();
     const rest = await new Response(conn.readable).bytes();
     const all = await new Blob([first, rest]).bytes();
