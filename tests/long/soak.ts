@@ -1,6 +1,6 @@
 /**
  * The soak: two thousand clients at once come to `multithread_server`, talk, stall,
- * drip, reset, leave and come again, while one of its threads is killed.
+ * leave in the middle, reset and come again, while one of its threads is killed.
  *
  * The truth is in the messages: each carries its client's number and its own, as
  * `c17 m4`. After each wave of clients, {@linkcode judge} compares three lists of
@@ -12,6 +12,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { memoryKib } from "../../bench/measure.ts";
 import { random } from "../faults/relay.ts";
 import { Peer, preload, serve } from "../harness.ts";
 
@@ -21,10 +22,8 @@ const FAREWELL = "Le serveur s'arrête\n";
 const CLIENTS = 2000;
 /** What they do comes from it; when they do it, from the machine. */
 const SEED = Number(Deno.env.get("SOAK_SEED") ?? 1) >>> 0;
-/** What they come for; four of nine talk. */
-const ROLES = "talk talk talk talk stall drip half-close reset leave".split(
-  " ",
-);
+/** What they come for. */
+const ROLES = ["talk", "talk", "talk", "stall", "half-close", "reset"];
 /** In the first wave, thread 1 is killed; in the last, the server is stopped. */
 const WAVES = ["kill", "calm", "calm", "calm", "stop"];
 /** Milliseconds between kills; one before the thread is back, after 1 s, hits nobody. */
@@ -48,34 +47,30 @@ export interface Conversation {
   trouble: string;
 }
 
-const MESSAGE = /^Message reçu du client (\S+) \[Thread (\d)\] : (c(\d+) m.*)$/;
-const CLOSING = /^Connexion fermée avec (\S+) \[Thread \d\]$/;
-const DEATH = /^Thread (\d) mort, relancé : /;
+const MESSAGE =
+  /^Message reçu du client (\S+) \[Thread (\d)\] : (c(\d+) m.*)$/gm;
+const CLOSING = /^Connexion fermée avec (\S+) \[Thread \d\]$/gm;
+const DEATH = /^Thread (\d) mort, relancé : .*$/gm;
 /** What else a server may say of clients that come and go as these do. */
 const USUAL = [
-  /^Instance de serveur prête pour \S+ \[Thread \d\]$/,
-  /^Client perdu, \S+ \[Thread \d\] : (ConnectionReset|BrokenPipe): /,
-  /^Client non accepté : NotConnected: /,
-  /^(Serveur prêt, .*|Serveur arrêté)?$/,
+  /^Instance de serveur prête pour \S+ \[Thread \d\]$/gm,
+  /^Client perdu, \S+ \[Thread \d\] : (ConnectionReset|BrokenPipe): .*$/gm,
+  /^Client non accepté : NotConnected: .*$/gm,
+  /^(Serveur prêt, .*|Serveur arrêté)$/gm,
 ];
 
 /** Says what is wrong with a wave: the server's log, and its clients' conversations. */
 export function judge(log: string, conversations: Conversation[]): string[] {
   const faults: string[] = [];
-  const logged = new Map<number, RegExpMatchArray[]>();
-  const dead = new Set<string>(), closed = new Set<string>();
-  for (const line of log.split("\n")) {
-    const message = line.match(MESSAGE), death = line.match(DEATH);
-    const closing = line.match(CLOSING);
-    if (message) {
-      const client = Number(message[4]);
-      logged.set(client, [...logged.get(client) ?? [], message]);
-    } else if (death) dead.add(death[1]);
-    else if (closing) closed.add(closing[1]);
-    else if (!USUAL.some((usual) => usual.test(line))) {
-      faults.push(`Unusual: ${line}`);
-    }
+  let unusual = log;
+  for (const usual of [MESSAGE, CLOSING, DEATH, ...USUAL]) {
+    unusual = unusual.replace(usual, "");
   }
+  if (unusual.trim() !== "") faults.push(`Unusual: ${unusual.trim()}`);
+  const messages = [...log.matchAll(MESSAGE)];
+  const logged = Map.groupBy(messages, ([, , , , client]) => Number(client));
+  const dead = new Set([...log.matchAll(DEATH)].map(([, thread]) => thread));
+  const closed = new Set([...log.matchAll(CLOSING)].map(([, from]) => from));
   const stopped = log.endsWith("Serveur arrêté\n");
 
   for (const talk of conversations) {
@@ -104,8 +99,8 @@ export function judge(log: string, conversations: Conversation[]): string[] {
     if (heard !== whole && !(cut && (whole + ANSWER).startsWith(heard))) {
       faults.push(`${who} heard something else: ${heard.slice(-100)}`);
     }
-    const leaves = role === "reset" || role === "leave";
-    const served = trouble === "" && (leaves || answers === sent.length);
+    const served = trouble === "" &&
+      (role === "reset" || answers === sent.length);
     if (!served && !cut && !told) {
       faults.push(
         `${who} has ${answers} of ${sent.length} answers: ${trouble}`,
@@ -124,47 +119,40 @@ async function converse(
   { client, role, sent }: Conversation,
   chance: () => number,
 ): Promise<void> {
-  /** The next messages, entered in the list. */
-  const next = (count: number) => {
+  /** Sends the next messages, and what begins another one. */
+  const send = async (count: number, beginning = "") => {
     let text = "";
     for (let i = 0; i < count; i++) {
       // One in fifty is long, though its line in the log fits in 4 KiB: beyond
       // that, a pipe may mix the lines of two threads.
-      const size = role !== "drip" && chance() < 0.02 ? 600 : 10 * chance();
+      const size = chance() < 0.02 ? 600 : 10 * chance();
       const message = `c${client} m${sent.length} ${"é€".repeat(size)}`;
       sent.push(message);
       text += message + "\n";
     }
-    return text;
-  };
-  /** A few messages, and the beginning of another one. */
-  const unfinished = () => {
-    const text = next(1 + 12 * chance()), beginning = `c${client} m`;
-    sent.push(beginning);
-    return text + beginning;
+    if (beginning !== "") sent.push(beginning);
+    await peer.say(text + beginning);
   };
   const answered = () => peer.hears(ANSWER.repeat(sent.length));
 
   if (role === "talk") {
     for (let count = 5 * chance(); count > 0; count--) {
-      await peer.say(next(1));
+      await send(1);
       await answered();
       await pause(200 * chance());
     }
   } else if (role === "stall") {
-    await peer.say(next(40));
+    await send(40);
     await pause(500 * chance()); // It does not read meanwhile.
-  } else if (role === "drip") {
-    await peer.drip(next(1));
   } else if (role === "half-close") {
-    await peer.say(unfinished()); // The end of the stream ends the last message.
+    // The end of the stream ends the last message.
+    await send(12 * chance(), `c${client} m`);
   } else {
     // Who has an answer has been accepted, and is not met in the next wave's log.
-    await peer.say(next(1));
+    await send(1);
     await answered();
-    await peer.say(unfinished());
-    if (role === "reset") await peer.reset();
-    return;
+    await send(12 * chance(), `c${client} m`);
+    return await peer.reset();
   }
   await peer.end();
 }
@@ -196,8 +184,8 @@ export async function soak(seconds: number): Promise<string[]> {
   console.log(`SOAK_SEED=${SEED}`);
   await using server = await startServer();
   const port = await server.port();
-  const proc = `/proc/${server.pid}`;
-  const descriptors = () => [...Deno.readDirSync(`${proc}/fd`)].length;
+  const descriptors = () =>
+    [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length;
   let client = 0;
   const faults: string[] = [], memory: number[] = [];
   let conversations: Conversation[] = [];
@@ -256,9 +244,7 @@ export async function soak(seconds: number): Promise<string[]> {
       if (descriptors() !== before) {
         faults.push(`${wave}: ${descriptors()} descriptors, not ${before}`);
       }
-      const status = Deno.readTextFileSync(`${proc}/status`);
-      const kib = Number(status.match(/^VmRSS:\s+(\d+)/m)![1]);
-      if (wave === "calm") memory.push(Math.round(kib / 1024));
+      if (wave === "calm") memory.push(memoryKib(server.pid) / 1024);
       await settle();
     }
     // What a thread says of a connection that it has closed may come a little later.
@@ -272,7 +258,7 @@ export async function soak(seconds: number): Promise<string[]> {
     console.log(`${wave}: ${conversations.length} conversations`);
     conversations = [];
   }
-  const grown = `After calm waves: ${memory.join(", ")} MiB`;
+  const grown = `After calm waves: ${memory.map(Math.round).join(", ")} MiB`;
   console.log(grown);
   if (memory.at(-1)! > memory[0] + SLACK) faults.push(grown);
   return faults;
