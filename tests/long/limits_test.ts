@@ -9,7 +9,6 @@ import {
   meet,
   Peer,
   preload,
-  Program,
   python,
   serve,
   start,
@@ -35,18 +34,29 @@ async function seconds(work: Promise<unknown>): Promise<number> {
   return (performance.now() - begin) / 1000;
 }
 
-/** Waits for the end of a client, however long it takes. */
-async function end(client: Program): Promise<{ code: number; err: string }> {
-  await client.until(() => client.err, "a complaint", 90_000);
-  return await client.end();
+/** Starts a client, whose time is over after so many seconds. */
+async function givesUp(
+  name: string,
+  port: number | string,
+  [least, most]: [number, number],
+  trouble: RegExp,
+): Promise<void> {
+  await using client = start(name, ["--port", `${port}`], {
+    ...jumping(name),
+    stdin: "piped",
+  });
+  await client.type("bonjour\n");
+  const complaint = client.until(() => client.err, "a complaint", 90_000);
+  const took = await seconds(complaint);
+  assert(took > least && took < most, `${name}: ${took} s`);
+  const { code, err } = await client.end();
+  assertEquals(code, 1);
+  assertMatch(err, trouble);
 }
 
 Deno.test("server_simple gives a client 30 s for its message, though it drips", async () => {
-  await using server = await serve(
-    "server_simple",
-    [],
-    jumping("server_simple"),
-  );
+  const options = jumping("server_simple");
+  await using server = await serve("server_simple", [], options);
   await using client = await Peer.connect(await server.port());
   const drip = setInterval(() => client.say("x"), 1000);
   const took = await seconds(
@@ -62,18 +72,8 @@ Deno.test("client_simple, client_class and multithread_client wait 60 s for an a
   await Promise.all(names.map(async (name) => {
     // It accepts nobody, and yet the kernel completes the connection.
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const address = ["--port", `${listener.addr.port}`];
-    await using client = start(name, address, {
-      ...jumping(name),
-      stdin: "piped",
-    });
-    await client.type("bonjour\n");
-    await client.says("Connecté");
-    let ended = { code: 0, err: "" };
-    const took = await seconds(end(client).then((end) => ended = end));
-    assert(took > 58 && took < 70, `${name}: ${took} s`);
-    assertEquals(ended.code, 1);
-    assertMatch(ended.err, /^TimeoutError: .*\n$/);
+    const { port } = listener.addr;
+    await givesUp(name, port, [59, 70], /^TimeoutError: .*\n$/);
   }));
 });
 
@@ -91,14 +91,17 @@ for s in waiting:
 print(l.getsockname()[1])
 time.sleep(60)`);
     const [port] = await full.says(/^\d+/);
-    await using client = start(name, ["--port", port], jumping(name));
-    let ended = { code: 0, err: "" };
-    const took = await seconds(end(client).then((end) => ended = end));
-    assert(took > 4.5 && took < 10, `${took} s`);
-    assertEquals([ended.code, client.out], [1, ""]);
-    assertMatch(ended.err, /^TimeoutError: .*\n$/);
+    await givesUp(name, port, [4.5, 10], /^TimeoutError: .*\n$/);
   });
 }
+
+Deno.test("udp_client gives up after 5 s", async () => {
+  const at = { hostname: "127.0.0.1", port: 0, transport: "udp" } as const;
+  const silent = Deno.listenDatagram(at);
+  const { port } = silent.addr as Deno.NetAddr;
+  await givesUp("udp_client", port, [4.5, 10], /^TimedOut: .* lancé \?\n$/);
+  silent.close();
+});
 
 for (const { name, args, tcp } of all("server", "tcp")) {
   Deno.test(`${name} ends within 3 s of SIGTERM, whatever its client does`, async () => {
@@ -120,29 +123,22 @@ for (const { name, args, tcp } of all("server", "tcp")) {
   });
 }
 
-/** Does something so many times, six at a time. */
-async function often(times: number, one: () => Promise<void>): Promise<void> {
-  const some = async () => {
-    while (times-- > 0) await one();
-  };
-  const ends = await Promise.allSettled(Array.from({ length: 6 }, some));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
-}
-
 // A read of the keyboard that is pending somewhere keeps a process alive, now and then.
 for (const { name, kind, keyboard } of [...all("server"), ...all("client")]) {
   if (!keyboard) continue;
   Deno.test(`${name} ends each time that it should, though its input stays open`, async () => {
-    let moment = 0;
-    await often(150, () =>
+    const once = (moment: number) =>
       meet(name, async (program, peer) => {
         await program.type("bonjour\nencore\n");
         // At any moment of its beginning.
-        await new Promise((resume) => setTimeout(resume, moment++ % 20));
+        await new Promise((resume) => setTimeout(resume, moment));
         await peer.say("Vous");
         peer.socket.end();
         if (kind === "server") program.kill("SIGTERM");
         await program.end();
-      }));
+      });
+    for (let round = 0; round < 25; round++) {
+      await Promise.all([0, 4, 8, 12, 16, 20].map(once));
+    }
   });
 }
