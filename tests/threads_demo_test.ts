@@ -1,10 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import {
-  countPrimes,
-  join,
-  type Order,
-  start as startThread,
-} from "../scripts/threads_demo.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LINUX, run, testWith } from "./harness.ts";
 
 const DEMO = "threads_demo";
@@ -46,29 +40,6 @@ Deno.test("threads_demo --work finds as many primes on all cores as on one", asy
     const result = `█+ ${number} s, ×${number} \\(216 816 trouvés\\)`;
     assertMatch(row, new RegExp(`^threads : ${i + 1} ${result}$`));
   }
-});
-
-Deno.test("countPrimes of threads_demo finds all primes, however they are shared out", () => {
-  // The numbers of primes below powers of ten (OEIS A006880).
-  for (const [limit, primes] of [[10, 4], [1000, 168], [10_000, 1229]]) {
-    for (const shares of [1, 3, 64]) {
-      const found = Array.from(
-        { length: shares },
-        (_, share) => countPrimes({ limit, share, shares }),
-      );
-      const sum = found.reduce((sum, more) => sum + more);
-      assertEquals(sum, primes, `below ${limit} in ${shares} shares`);
-    }
-  }
-});
-
-Deno.test("join of threads_demo gives what its thread found, or rejects as it failed", async () => {
-  const [good, bad] = [await startThread(), await startThread()];
-  const order = { limit: 10_000, share: 0, shares: 1 };
-  assertEquals(await join(good, order), 1229);
-  // No order at all, which the thread cannot follow.
-  const none = null as unknown as Order;
-  await assertRejects(() => join(bad, none), TypeError, "null");
 });
 
 testWith(
