@@ -6,8 +6,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { memoryKib } from "../../bench/measure.ts";
 import { Peer, Program, python, serve, testWith } from "../harness.ts";
+import { memoryKib } from "./soak.ts";
 
 /** Milliseconds by which nobody may be delayed. */
 const DELAY = 100;

@@ -7,21 +7,17 @@
  * every connection: what it sent, what it heard, and what the server's log has of it.
  * Answers are all alike, so the n-th one acknowledges the n-th message.
  *
- * Linux only: elsewhere threads share no port. `SOAK_SEED=2` draws other clients.
+ * Linux only: elsewhere threads share no port.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { memoryKib } from "../../bench/measure.ts";
-import { random } from "../faults/relay.ts";
 import { Peer, preload, serve } from "../harness.ts";
 
 const ANSWER = "Message reçu\n";
 const FAREWELL = "Le serveur s'arrête\n";
 /** How many clients are there at once. */
 const CLIENTS = 2000;
-/** What they do comes from it; when they do it, from the machine. */
-const SEED = Number(Deno.env.get("SOAK_SEED") ?? 1) >>> 0;
 /** What they come for. */
 const ROLES = ["talk", "talk", "talk", "stall", "half-close", "reset"];
 /** In the first wave, thread 1 is killed; in the last, the server is stopped. */
@@ -117,7 +113,6 @@ const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 async function converse(
   peer: Peer,
   { client, role, sent }: Conversation,
-  chance: () => number,
 ): Promise<void> {
   /** Sends the next messages, and what begins another one. */
   const send = async (count: number, beginning = "") => {
@@ -125,7 +120,7 @@ async function converse(
     for (let i = 0; i < count; i++) {
       // One in fifty is long, though its line in the log fits in 4 KiB: beyond
       // that, a pipe may mix the lines of two threads.
-      const size = chance() < 0.02 ? 600 : 10 * chance();
+      const size = Math.random() < 0.02 ? 600 : 10 * Math.random();
       const message = `c${client} m${sent.length} ${"é€".repeat(size)}`;
       sent.push(message);
       text += message + "\n";
@@ -136,25 +131,31 @@ async function converse(
   const answered = () => peer.hears(ANSWER.repeat(sent.length));
 
   if (role === "talk") {
-    for (let count = 5 * chance(); count > 0; count--) {
+    for (let count = 5 * Math.random(); count > 0; count--) {
       await send(1);
       await answered();
-      await pause(200 * chance());
+      await pause(200 * Math.random());
     }
   } else if (role === "stall") {
     await send(40);
-    await pause(500 * chance()); // It does not read meanwhile.
+    await pause(500 * Math.random()); // It does not read meanwhile.
   } else if (role === "half-close") {
     // The end of the stream ends the last message.
-    await send(12 * chance(), `c${client} m`);
+    await send(12 * Math.random(), `c${client} m`);
   } else {
     // Who has an answer has been accepted, and is not met in the next wave's log.
     await send(1);
     await answered();
-    await send(12 * chance(), `c${client} m`);
+    await send(12 * Math.random(), `c${client} m`);
     return await peer.reset();
   }
   await peer.end();
+}
+
+/** The memory that a process holds (resident set), in KiB. */
+export function memoryKib(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(status.match(/^VmRSS:\s+(\d+)/m)![1]);
 }
 
 /** Starts the server, whose thread 1 SIGUSR2 kills. */
@@ -181,7 +182,6 @@ async function startServer() {
 
 /** Runs the soak, in which clients come for some seconds; returns what is wrong. */
 export async function soak(seconds: number): Promise<string[]> {
-  console.log(`SOAK_SEED=${SEED}`);
   await using server = await startServer();
   const port = await server.port();
   const descriptors = () =>
@@ -192,15 +192,14 @@ export async function soak(seconds: number): Promise<string[]> {
 
   /** A client comes, and goes. */
   const visit = async (as?: string) => {
-    const chance = random(SEED * 7919 + ++client);
-    const role = as ?? ROLES[Math.floor(ROLES.length * chance())];
+    const role = as ?? ROLES[Math.floor(ROLES.length * Math.random())];
     const nothing = { address: "", sent: [], heard: "", trouble: "" };
-    const talk = { client, role, ...nothing };
+    const talk: Conversation = { client: ++client, role, ...nothing };
     conversations.push(talk);
     try {
       await using peer = await Peer.connect(port);
       talk.address = `127.0.0.1:${peer.socket.localPort}`;
-      await converse(peer, talk, chance).finally(() => talk.heard = peer.text);
+      await converse(peer, talk).finally(() => talk.heard = peer.text);
     } catch (error) {
       talk.trouble = `${error}`.slice(0, 100);
     }
