@@ -7,6 +7,7 @@ import {
   Peer,
   preload,
   printed,
+  read,
   rest,
   run,
   serve,
@@ -81,18 +82,6 @@ function inMemory(...pieces: string[]) {
   return { listener, delays, written, writing: writing.promise, release };
 }
 
-/** Waits until as many answers have come. */
-async function answers(conn: Deno.Conn, count: number): Promise<string> {
-  const buffer = new Uint8Array(65_536);
-  let text = "";
-  while (text.length < count * ANSWER.length) {
-    const length = await conn.read(buffer);
-    if (length === null) break;
-    text += new TextDecoder().decode(buffer.subarray(0, length));
-  }
-  return text;
-}
-
 Deno.test("multithread_server prints each message with its client and thread, and its greeting and farewell", async () => {
   await using server = await serve("multithread_server", ["--threads", "1"]);
   assertMatch(server.out, /\(threads : 1\)\n$/);
@@ -163,7 +152,7 @@ Deno.test("multithread_server gives a client that speaks its whole time again", 
   const begin = performance.now();
   while (performance.now() - begin < 900) {
     await conn.write(bytes("je suis là\n"));
-    assertEquals(await answers(conn, 1), ANSWER);
+    assertEquals(await read(conn), ANSWER);
     await new Promise((resume) => setTimeout(resume, 50));
   }
 });
@@ -172,7 +161,7 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
   await using server = serveHere({ maxClients: 1 });
   const first = await server.connect();
   await first.write(bytes("un\n"));
-  assertEquals(await answers(first, 1), ANSWER);
+  assertEquals(await read(first), ANSWER);
   using second = await server.connect();
   assertEquals(await rest(second), "Serveur complet\n");
   await first.write(bytes("fin\n"));
@@ -182,7 +171,7 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
   for (let i = 0; i < 1000 && heard !== ANSWER; i++) {
     using conn = await server.connect();
     await conn.write(bytes("deux\n"));
-    heard = await answers(conn, 1);
+    heard = await read(conn);
   }
   assertEquals(heard, ANSWER);
 });
