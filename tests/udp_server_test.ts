@@ -10,7 +10,7 @@ const LOCAL = { hostname: "127.0.0.1", port: 0, transport: "udp" } as const;
 async function ask(data: string, port: string): Promise<string> {
   const code = `
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(10)
+s.settimeout(60)
 s.sendto(${data}, ("127.0.0.1", int(sys.argv[1])))
 print(s.recv(65535).decode(), end="")`;
   await using client = python(code, port);
