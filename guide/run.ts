@@ -136,7 +136,7 @@ class Run {
     return line.match(/.*127\.0\.0\.1:(\d+)/)?.[1] ?? "";
   }
 
-  /** Sends what a program prints, in pieces that end with their lines. */
+  /** Sends what a program prints, in pieces that end with their lines, or are long. */
   async #read(
     by: number,
     stream: ReadableStream<Uint8Array>,
@@ -146,7 +146,7 @@ class Run {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       for (const piece of text.split(/(?<=\n)/)) {
         line += piece;
-        const isWhole = piece.endsWith("\n");
+        const isWhole = piece.endsWith("\n") || line.length > 9000;
         if (!isWhole && !onLine) continue; // Of stderr, a call may be such a line.
         const means = isWhole ? meaning(line.trimEnd()) : undefined;
         const shown = clean(onLine ? piece : line);

@@ -1,5 +1,5 @@
 /** A copy of the checkout, whose scripts a test may change. */
-import { ROOT } from "./harness.ts";
+import { Program, ROOT } from "./harness.ts";
 
 /** Copies the pages and the demo, with all that they are made of and run. */
 export async function copyCheckout(
@@ -20,4 +20,13 @@ export async function copyCheckout(
     path,
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
+}
+
+/** Starts `deno task web` in a checkout. The address that it prints has the token. */
+export async function startWeb(cwd = ROOT) {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
+  const args = [...tasks.web.command.split(" ").slice(1), "--port", "0"];
+  const web = new Program(Deno.execPath(), args, { cwd });
+  const [address] = await web.says(/http:\S+#\S+/);
+  return Object.assign(web, { address });
 }
