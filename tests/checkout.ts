@@ -2,22 +2,23 @@
 import { Program, ROOT } from "./harness.ts";
 
 /** Copies the pages and the demo, with all that they are made of and run. */
-export async function copyCheckout(
-  prefix = "checkout-",
-): Promise<AsyncDisposable & { path: string }> {
+export async function copyCheckout(prefix = "checkout-") {
   const path = await Deno.makeTempDir({ prefix });
-  const parts = [
-    "guide",
-    "scripts",
-    "std",
-    "demo.ts",
-    "deno.json",
-    "deno.lock",
-  ];
+  const texts = ["demo.ts", "deno.json", "deno.lock"];
+  const parts = ["guide", "scripts", "std", ...texts];
   const args = ["-R", ...parts.map((part) => ROOT + part), path];
   await new Deno.Command("cp", { args }).output();
   return {
     path,
+    /** Puts a program in the place of a script, until this is disposed of. */
+    put(script: string, program: string, flags = ""): Disposable {
+      const file = `${path}/scripts/${script}.ts`;
+      const text = Deno.readTextFileSync(file);
+      const header = text.slice(0, text.indexOf("*/") + 3)
+        .replace("@run deno run", `$& ${flags}`);
+      Deno.writeTextFileSync(file, header + program);
+      return { [Symbol.dispose]: () => Deno.writeTextFileSync(file, text) };
+    },
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
 }

@@ -4,7 +4,8 @@
  */
 import type { Page } from "playwright-core";
 import { launch } from "./browser.ts";
-import { Program, ROOT } from "./harness.ts";
+import { startWeb } from "./checkout.ts";
+import { ROOT } from "./harness.ts";
 
 const TITLES = {
   en:
@@ -65,9 +66,8 @@ function picture(page: Page, title: string): Promise<string> {
     });
     const svg = figure.querySelector("svg");
     const drawn = svg.innerHTML.replaceAll("<text", '<text class="label"');
-    const top = round(place(svg).y),
-      [width, height] = [frame.width, frame.height]
-        .map(Math.ceil);
+    const top = round(place(svg).y);
+    const [width, height] = [frame.width, frame.height].map(Math.ceil);
     return `<svg xmlns="http://www.w3.org/2000/svg" ` +
       `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
       `role="img" aria-label="${title}">\n<style>${style}\n</style>\n` +
@@ -77,26 +77,19 @@ function picture(page: Page, title: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const web = Deno.readTextFileSync(ROOT + "deno.json");
-  const { command } = JSON.parse(web).tasks.web;
-  const args = [...command.split(" ").slice(1), "--port", "0"];
-  await using site = new Program(Deno.execPath(), args);
-  const [address] = await site.says(/http:\S+#\S+/);
+  await using web = await startWeb();
   const browser = await launch();
   const viewport = { width: 1440, height: 900 };
   const page = await browser.newPage({ viewport });
-  page.setDefaultTimeout(60_000);
-  await page.goto(address);
+  await page.goto(web.address);
   await page.waitForURL("**/00-index.html");
   for (const lang of ["en", "fr"] as const) {
-    await page.goto(address.replace(/#.*/, `${lang}/06-simple.html`));
+    await page.goto(web.address.replace(/#.*/, `${lang}/06-simple.html`));
     await page.locator("select").selectOption("late");
     await page.locator(".panel [name=run]:enabled").click();
     await page.locator(".calls li.by1", { hasText: "exit" }).waitFor();
-    Deno.writeTextFileSync(
-      `${ROOT}guide/run.${lang}.svg`,
-      await picture(page, TITLES[lang]),
-    );
+    const text = await picture(page, TITLES[lang]);
+    Deno.writeTextFileSync(`${ROOT}guide/run.${lang}.svg`, text);
   }
   await browser.close();
 }

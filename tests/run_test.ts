@@ -6,7 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import process from "node:process";
 import { makeRunner } from "../guide/run.ts";
 import { copyCheckout, startWeb } from "./checkout.ts";
-import { PATIENCE, Peer, retimed, ROOT } from "./harness.ts";
+import { PATIENCE, Peer, retimed } from "./harness.ts";
 
 /** An event of a run. */
 type Event = {
@@ -21,37 +21,39 @@ type Events = AsyncGenerator<Event>;
 
 const LOCAL = { hostname: "127.0.0.1", port: 80, transport: "tcp" } as const;
 
-/** A request to the runner with this address, as from a page that was opened by it. */
+let copy: Awaited<ReturnType<typeof copyCheckout>>;
+let server: Deno.HttpServer<Deno.NetAddr>,
+  runner: ReturnType<typeof makeRunner>;
+
+// The runner of a copy, behind a port of its own.
+Deno.test.beforeAll(async () => {
+  copy = await copyCheckout();
+  const module = await import(`file://${copy.path}/guide/run.ts`);
+  server = Deno.serve(
+    { ...LOCAL, port: 0, onListen() {} },
+    async (it) => await runner.answer(it) ?? new Response("page\n"),
+  );
+  runner = module.makeRunner(server.addr);
+});
+Deno.test.afterAll(async () => {
+  runner.end();
+  await server.shutdown();
+  await copy[Symbol.asyncDispose]();
+});
+
+/** A request to a runner, as from a page that was opened by this address. */
 function requestOf(address: string, path: string, body?: BodyInit): Request {
   const { host, origin, hash } = new URL(address);
   const Authorization = `Bearer ${hash.slice(1)}`;
   const headers = { Host: host, Origin: origin, Authorization };
-  const options = { method: "POST", headers, body };
+  const signal = AbortSignal.timeout(PATIENCE);
+  const options = { method: "POST", headers, body, signal };
   return new Request(`${origin}/run/${path}`, options);
 }
 
-/** Starts the runner of a checkout behind a port of its own. */
-async function open(folder = ROOT) {
-  const module: { makeRunner: typeof makeRunner } = await import(
-    `file://${folder}/guide/run.ts`
-  );
-  const server = Deno.serve(
-    { ...LOCAL, port: 0, onListen() {} },
-    async (it) => await runner.answer(it) ?? new Response("page\n"),
-  );
-  const runner = module.makeRunner(server.addr);
-  const ask = (path: string, body?: BodyInit) =>
-    fetch(requestOf(runner.url, path, body));
-  return {
-    ...runner,
-    ask,
-    start: async (path = "03-async/direct") => eventsOf(await ask(path)),
-    [Symbol.asyncDispose]: async () => {
-      runner.end();
-      await server.shutdown();
-    },
-  };
-}
+const ask = (path: string, body?: BodyInit) =>
+  fetch(requestOf(runner.url, path, body));
+const start = async (path = "03-async/direct") => eventsOf(await ask(path));
 
 /** The events of a run. Leaving this loop is to leave the page. */
 async function* eventsOf({ body }: Response): Events {
@@ -74,12 +76,6 @@ async function until(events: Events, isLast: (event: Event) => unknown) {
   return all;
 }
 
-/** Puts a program in the place of async_demo.ts, which is run alone. */
-function put(folder: string, program: string, flags = ""): void {
-  const header = `/**\n * @run deno run ${flags} scripts/async_demo.ts\n */\n`;
-  Deno.writeTextFileSync(`${folder}/scripts/async_demo.ts`, header + program);
-}
-
 /** Waits until no process has this id. */
 async function gone(pid: number): Promise<void> {
   const end = performance.now() + PATIENCE;
@@ -95,7 +91,7 @@ async function gone(pid: number): Promise<void> {
 }
 
 /** A program that says which process it is, and goes on. */
-const ENDLESS = "console.log(Deno.pid); setInterval(() => {}, 1000);\n";
+const ENDLESS = "console.log(Deno.pid); setInterval(() => {}, 1000);";
 
 async function pidOf(events: Events): Promise<number> {
   return Number((await until(events, ({ text }) => text)).at(-1)!.text);
@@ -111,8 +107,7 @@ const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 
 test("a request needs the Host, the Origin and the token", async () => {
-  await using site = await open();
-  const { host, port, hash } = new URL(site.url), token = hash.slice(1);
+  const { host, port, hash } = new URL(runner.url), token = hash.slice(1);
   assertMatch(token, /^[0-9a-f]{32}$/);
   assert(makeRunner(LOCAL).url !== makeRunner(LOCAL).url);
   const send = async (lines: string[], path = "stop", method = "POST") => {
@@ -163,7 +158,6 @@ test("a request needs the Host, the Origin and the token", async () => {
 });
 
 test("a page chooses from lists, and types lines, no more", async () => {
-  await using site = await open();
   for (
     const path of [
       "constructor/direct",
@@ -172,14 +166,14 @@ test("a page chooses from lists, and types lines, no more", async () => {
       "03-async/0", // Nothing runs that could read a line.
     ]
   ) {
-    const { status, body } = await site.ask(path, "line");
+    const { status, body } = await ask(path, "line");
     await body?.cancel();
     assertEquals(status, 404, path);
   }
-  const long = await site.ask("03-async/0", "x".repeat(65537));
-  const unknown = await site.ask("03-async/0", new Blob(["x"]).stream());
+  const long = await ask("03-async/0", "x".repeat(65537));
+  const unknown = await ask("03-async/0", new Blob(["x"]).stream());
   assertEquals([long.status, unknown.status], [413, 413]);
-  const events = await site.start("06-simple/direct?raw=--eval&--help");
+  const events = await start("06-simple/direct?raw=--eval&--help");
   const words = (await until(events, ({ by, command }) => by === 1 && command))
     .flatMap(({ command }) => command?.replace(/\d{4,}/, "N") ?? []);
   assertEquals(words, [
@@ -188,29 +182,7 @@ test("a page chooses from lists, and types lines, no more", async () => {
   ]);
 });
 
-test("a run sends what is printed and called, until a stop", async () => {
-  await using site = await open();
-  const events = await site.start("09-chat/slice");
-  const said = (by: number, text: RegExp) =>
-    until(events, (event) => event.by === by && text.test(event.text ?? ""));
-  await said(1, /Vous êtes connecté/);
-  assertEquals((await site.ask("09-chat/1", "où ?")).status, 200);
-  const before = await said(0, /^Client >> où \?\n/);
-  const shows = (program: number, call: RegExp) =>
-    before.some(({ by, text = "" }) => by === program && call.test(text));
-  assert(shows(0, / read → \d+ "/), "trace.ts");
-  assert(shows(2, / → 1 "/), "relay.ts");
-  await site.ask("09-chat/stop");
-  const rest = await until(events, ({ end }) => end);
-  assertEquals(rest.at(-1)!.end, "done");
-  // A client leaves a signal to the system.
-  for (const [by, code] of [[0, 0], [1, "SIGTERM"], [2, 0]]) {
-    assert(rest.some((event) => event.by === by && event.exit === code));
-  }
-});
-
 test("a program has loopback and scripts/, and nothing else", async () => {
-  await using copy = await copyCheckout();
   const program = `
 const local = { hostname: "127.0.0.1", port: 0 };
 const tries = {
@@ -229,17 +201,15 @@ for (const [what, work] of Object.entries(tries)) {
 }
 console.log("\\x1b[31m<b>rouge\\x1b[0m\\x07\\u202e</b>");`;
   const flags = "--allow-all -A --allow-write --allow-run --allow-env";
-  put(copy.path, program, `${flags} --allow-net --allow-read`);
-  await using site = await open(copy.path);
-  const events = await site.start();
+  const header = `${flags} --allow-net --allow-read`;
+  using _ = copy.put("async_demo", program, header);
+  const events = await start();
   const all = await until(events, ({ end }) => end);
   const said = all.filter(({ error }) => !error).map(({ text }) => text);
   assertEquals(said.join(""), "loopback ok\nscripts ok\n<b>rouge</b>\n");
 });
 
 test("a program that prints for ever, lines or not, is ended", async () => {
-  await using copy = await copyCheckout();
-  await using site = await open(copy.path);
   for (
     const print of [
       'console.log("")',
@@ -247,8 +217,8 @@ test("a program that prints for ever, lines or not, is ended", async () => {
       "Deno.stderr.writeSync(new Uint8Array(9999).fill(97))",
     ]
   ) {
-    put(copy.path, `${ENDLESS}while (true) ${print};`);
-    const events = await site.start();
+    copy.put("async_demo", `${ENDLESS}while (true) ${print};`);
+    const events = await start();
     const pid = await pidOf(events);
     const all = await until(events, ({ end }) => end);
     assertEquals(all.at(-1)!.end, "size", print);
@@ -259,46 +229,40 @@ test("a program that prints for ever, lines or not, is ended", async () => {
 });
 
 test("a run ends without its page, at the next one, in time", async () => {
-  await using copy = await copyCheckout();
-  put(copy.path, ENDLESS);
-  await using site = await open(copy.path);
-  const one = await site.start(), first = await pidOf(one);
-  const two = await site.start(), second = await pidOf(two);
+  copy.put("async_demo", ENDLESS);
+  const one = await start(), first = await pidOf(one);
+  const two = await start(), second = await pidOf(two);
   assertEquals(await endOf(one), "replaced");
   await gone(first);
   await two.return(undefined);
   await gone(second);
   const three = await retimed(
     (ms) => ms === 600_000 ? 1 : ms,
-    () => site.answer(requestOf(site.url, "03-async/direct")),
+    () => runner.answer(requestOf(runner.url, "03-async/direct")),
   );
   assertEquals(await endOf(eventsOf(three!)), "time");
-  const four = await site.start();
+  const four = await start();
   await pidOf(four);
-  site.end();
+  runner.end();
   assertEquals(await endOf(four), "lost");
 });
 
 test("a program that neither reads nor obeys is no trouble", async () => {
-  await using copy = await copyCheckout();
   const deaf = 'Deno.addSignalListener("SIGTERM", () => {});';
-  put(copy.path, deaf + ENDLESS);
-  await using site = await open(copy.path);
-  const events = await site.start(), pid = await pidOf(events);
+  copy.put("async_demo", deaf + ENDLESS);
+  const events = await start(), pid = await pidOf(events);
   const line = "x".repeat(65536); // More than its pipe takes.
   for (const status of [200, 404]) {
-    assertEquals((await site.ask("03-async/0", line)).status, status);
+    assertEquals((await ask("03-async/0", line)).status, status);
   }
-  await site.ask("03-async/stop");
+  await ask("03-async/stop");
   assertEquals(await endOf(events), "done");
   await gone(pid);
 });
 
 test("on another host than this machine, nothing runs", async () => {
-  const { url, isLocal, answer } = makeRunner({
-    ...LOCAL,
-    hostname: "0.0.0.0",
-  });
+  const hostname = "0.0.0.0";
+  const { url, isLocal, answer } = makeRunner({ ...LOCAL, hostname });
   assertEquals([url, isLocal], ["http://0.0.0.0/", false]);
   const request = new Request(url + "run/03-async/direct", { method: "POST" });
   assertEquals((await answer(request))!.status, 403);
@@ -308,7 +272,8 @@ test("on another host than this machine, nothing runs", async () => {
 test("programs end with deno task web, even if it is killed", async () => {
   await using copy = await copyCheckout();
   await using web = await startWeb(copy.path);
-  put(copy.path, ENDLESS);
+  // Its environment has NO_COLOR; that of the programs has not.
+  copy.put("async_demo", `if (!Deno.noColor) { ${ENDLESS} }`);
   const run = await fetch(requestOf(web.address, "03-async/direct"));
   const pid = await pidOf(eventsOf(run));
   web.kill("SIGKILL");
