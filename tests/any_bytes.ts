@@ -5,19 +5,13 @@
  * @module
  */
 import fc from "fast-check";
+import { Buffer, isUtf8 } from "node:buffer";
 import { bytes } from "./harness.ts";
 
 /** The longest line, in bytes, its ending included. */
 export const MAX_LINE = 64 * 1024;
 export const TOO_LONG = "Message refusé : plus de 64 Kio";
 export const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
-
-/** Whether these bytes are UTF-8, by Unicode 17, table 3-7, without TextDecoder. */
-export function isUtf8(data: Uint8Array): boolean {
-  const text = [...data].map((byte) => String.fromCharCode(byte)).join("");
-  return /^(?:[\0-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*$/
-    .test(text);
-}
 
 /** What a stream of lines holds, and what is wrong with the next one. */
 export interface Lines {
@@ -27,7 +21,7 @@ export interface Lines {
   least: number;
 }
 
-/** Reads a stream of lines, with a decoder of our own. */
+/** Reads a stream of lines, each by itself. */
 export function linesOf(data: Uint8Array): Lines {
   const messages: string[] = [];
   const end = (error: string) => {
@@ -51,20 +45,15 @@ export function linesOf(data: Uint8Array): Lines {
 
 /** Puts these together. */
 export function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 const NASTY = [
   ...["\x1b[31m", "\x1b]0;titre\x07", "\x1b[2J", "\x9b1m", "\x90q\x9c", "\b\b"],
   ...["\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\u2029", "\ufeff"],
-  ...["\0", "\r", "\t", "\x7f", "\x85", "FIN", " fin\t", "\u00a0FIN\u00a0"],
-  ...["ﬁn", "fın", "é", "€", "👩‍💻", "\uFFFD", "\n", "\r\n", "\n\n", "\nFIN\n"],
+  ...["\0", "\r", "\t", "\x7f", "\x85", "\uFFFD", "\n", "\r\n", "\n\n"],
+  ...["FIN\n", "\nFIN\n", " fin\t", "\u00a0FIN\u00a0", "FINI", "ﬁn", "fın"],
+  ...["é", "€", "👩‍💻"],
 ];
 const noise = fc.uint8Array({ maxLength: 200 });
 const nasty = fc.array(
@@ -76,10 +65,6 @@ const nasty = fc.array(
 ).map((words) => bytes(words.join("")));
 const lines = fc.array(nasty, { maxLength: 8 })
   .map((some) => joined(some.flatMap((line) => [line, bytes("\n")])));
-const fin = fc.tuple(
-  fc.constantFrom("FIN", "fin", " FIN ", "FIN\0", "FINI", "\tFiN\r"),
-  nasty,
-).map(([word, rest]) => joined([bytes(word + "\n"), rest]));
 /** Lines beside 64 KiB, and one far beyond. */
 const long = fc.tuple(
   fc.constantFrom(bytes("x"), bytes("é"), bytes("\0"), Uint8Array.of(255)),
@@ -91,13 +76,10 @@ const long = fc.tuple(
     .map((_, at) => unit[at % unit.length]);
   return joined([bytes(before), line, bytes(ending)]);
 });
-/** Good lines in which single bytes have been changed, put in or taken out. */
+/** Lines in which some single bytes have been changed, put in or taken out. */
 const mutated = fc.tuple(
   lines,
-  fc.array(fc.tuple(fc.nat(), fc.nat(255), fc.nat(2)), {
-    minLength: 1,
-    maxLength: 4,
-  }),
+  fc.array(fc.tuple(fc.nat(), fc.nat(255), fc.nat(2)), { maxLength: 4 }),
 ).map(([data, changes]) => {
   const list = [...data];
   for (const [place, byte, how] of changes) {
@@ -112,10 +94,8 @@ const mutated = fc.tuple(
 export const anything = (longOnes: number) =>
   fc.oneof(
     { weight: 20, arbitrary: noise },
-    { weight: 20, arbitrary: nasty },
-    { weight: 20, arbitrary: lines },
-    { weight: 25, arbitrary: mutated },
-    { weight: 12, arbitrary: fin },
+    { weight: 25, arbitrary: nasty },
+    { weight: 50, arbitrary: mutated },
     { weight: longOnes, arbitrary: long },
   );
 

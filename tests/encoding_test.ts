@@ -12,7 +12,6 @@ import {
   anything,
   cut,
   cuts,
-  joined,
   linesOf,
   MAX_LINE,
   NOT_UTF8,
@@ -47,8 +46,6 @@ async function receiveAll(parts: Uint8Array[], raw = false) {
   }
 }
 
-const many = { numRuns: 1000 };
-
 Deno.test("receive makes the same messages of any bytes, and refuses the same, however they are cut", async () => {
   await fc.assert(
     fc.asyncProperty(anything(5), cuts(20), async (data, places) => {
@@ -59,41 +56,7 @@ Deno.test("receive makes the same messages of any bytes, and refuses the same, h
       assertEquals(messages, expected.messages.slice(0, messages.length));
       assert(steps.every((step) => step.length > 0), "a step brings something");
     }),
-    many,
-  );
-});
-
-Deno.test("receive brings what encode made, and encode refuses only what could not be brought", async () => {
-  const any = fc.string({ unit: "binary", maxLength: 40 });
-  const edge = fc.tuple(
-    fc.constantFrom("x", "é", "€"),
-    fc.integer({ min: -2, max: 2 }),
-  )
-    .map(([unit, more]) =>
-      unit.repeat(Math.floor(MAX_LINE / bytes(unit).length) + more)
-    );
-  const message = fc.oneof(
-    { weight: 30, arbitrary: any },
-    { weight: 1, arbitrary: edge },
-  );
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(message, { maxLength: 12 }),
-      cuts(20),
-      async (messages, places) => {
-        const sent = messages.filter((text) =>
-          !/\n|\r$/.test(text) && text.isWellFormed() &&
-          bytes(text).length < MAX_LINE
-        );
-        for (const text of messages) {
-          if (!sent.includes(text)) assertThrows(() => encode(text), Refusal);
-        }
-        const data = joined(sent.map((text) => encode(text)));
-        const { steps, error } = await receiveAll(cut(data, places));
-        assertEquals([error, steps.flat()], ["", sent]);
-      },
-    ),
-    many,
+    { numRuns: 1000 },
   );
 });
 
@@ -143,27 +106,20 @@ Deno.test("receive lets the event loop turn while there is always more", async (
 });
 
 Deno.test("encode ends a message with a newline, and refuses what is no message", () => {
-  assertEquals(encode(""), bytes("\n"));
-  assertEquals(encode("x".repeat(MAX_LINE - 1)).length, MAX_LINE);
-  assertThrows(() => encode("x".repeat(MAX_LINE)), Refusal, TOO_LONG);
-  for (const text of ["a\nb", "a\r", "\n"]) {
+  assertEquals(encode("a\rb"), bytes("a\rb\n"));
+  const longest = "é".repeat(MAX_LINE / 2 - 1) + "x";
+  assertEquals(encode(longest).length, MAX_LINE);
+  assertThrows(() => encode(longest + "x"), Refusal, TOO_LONG);
+  for (const text of ["a\nb", "a\r"]) {
     assertThrows(() => encode(text), Refusal, "plusieurs lignes");
+    assertEquals(encode(text, true), bytes(text));
   }
   assertThrows(() => encode("😀"[0]), Refusal, NOT_UTF8);
-});
-
-Deno.test("encode in raw mode adds nothing, and takes any text that has bytes", () => {
-  assertEquals(encode("a\nb\r", true), bytes("a\nb\r"));
   assertThrows(() => encode("😀"[0], true), Refusal, NOT_UTF8);
 });
 
 Deno.test("printable leaves no control, escape or bidirectional character", () => {
-  fc.assert(
-    fc.property(fc.string({ unit: "binary", size: "large" }), (text) => {
-      assert(!/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(printable(text)));
-    }),
-  );
-  assertEquals(printable("\x1b[31mrouge\x07\x9b\r\n"), "[31mrouge");
+  assertEquals(printable("\x1b[31mrouge\x07\x9b\r\n\u2028\u2029"), "[31mrouge");
   assertEquals(printable("a\u202egnp.exe\u2066"), "agnp.exe");
   const good = "Déjà vu, 5 € 👩‍💻 — été";
   assertEquals(printable(good.replace(" ", "\t")), good);
@@ -182,41 +138,29 @@ Deno.test("write gets all the bytes out, where one conn.write takes a part", asy
   assert(received.every((byte, i) => byte === data[i]), "out of order");
 });
 
-for (const unread of ["", "x".repeat(100_000)]) {
-  Deno.test(`hangUp delivers its last word with ${unread.length} bytes unread, waits for the peer's end, and closes`, async () => {
-    using ends = await pair();
-    await write(ends.client, bytes(unread));
-    let gone = false;
-    // On a busy machine, even a second may be too short.
-    const hangingUp = retimed(
-      () => PATIENCE,
-      () => hangUp(ends.server, "Adieu"),
-    )
-      .then(() => gone = true);
-    assertEquals(await read(ends.client), "Adieu\n");
-    assertEquals(await read(ends.client), "", "an orderly end");
-    assert(!gone, "the peer has not ended yet");
-    await ends.client.closeWrite();
-    await hangingUp;
-    assertThrows(() => ends.server.close(), Deno.errors.BadResource);
-  });
-}
+/** Calls hangUp with more time: on a busy machine, even a second may be too short. */
+const hangUpLater = (...args: Parameters<typeof hangUp>) =>
+  retimed(() => PATIENCE, () => hangUp(...args));
+
+Deno.test("hangUp delivers its last word though bytes are unread, waits for the peer's end, and closes", async () => {
+  using ends = await pair();
+  await write(ends.client, bytes("x".repeat(100_000)));
+  let gone = false;
+  const hangingUp = hangUpLater(ends.server, "Adieu").then(() => gone = true);
+  assertEquals(await read(ends.client), "Adieu\n");
+  assertEquals(await read(ends.client), "", "an orderly end");
+  assert(!gone, "the peer has not ended yet");
+  await ends.client.closeWrite();
+  await hangingUp;
+  assertThrows(() => ends.server.close(), Deno.errors.BadResource);
+});
 
 Deno.test("hangUp in raw mode adds nothing to its last word, and without one says nothing", async () => {
-  for (
-    const [word, raw, heard] of [["Adieu", true, "Adieu"], [
-      "",
-      false,
-      "",
-    ]] as const
-  ) {
+  for (const word of ["Adieu", ""]) {
     using ends = await pair();
-    const hangingUp = retimed(
-      () => PATIENCE,
-      () => hangUp(ends.server, word, raw),
-    );
+    const hangingUp = hangUpLater(ends.server, word, word !== "");
     await ends.client.closeWrite();
-    assertEquals(await rest(ends.client), heard);
+    assertEquals(await rest(ends.client), word);
     await hangingUp;
   }
 });

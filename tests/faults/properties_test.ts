@@ -7,15 +7,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import {
-  anything,
-  cut,
-  cuts,
-  isUtf8,
-  joined,
-  linesOf,
-  NOT_UTF8,
-} from "../any_bytes.ts";
+import { anything, cut, cuts, linesOf } from "../any_bytes.ts";
 import { bytes, exchange, PATIENCE, Peer, serve } from "../harness.ts";
 
 const SEED = Number(Deno.env.get("FUZZ_SEED") ?? 20_250_101);
@@ -34,9 +26,7 @@ interface Target {
   args?: string[];
   data?: fc.Arbitrary<Uint8Array>;
   /** Throws if this is no answer to these bytes. */
-  judge?: (answer: string, data: Uint8Array) => void;
-  /** A case, where it is not sent over a connection. */
-  attack?: (port: number, data: Uint8Array) => Promise<void>;
+  judge: (answer: string, data: Uint8Array) => void;
   /** A client that keeps to the rules: now and then, and at the end. */
   visit: (port: number) => Promise<void>;
   /** What each line on stdout begins with, where a client cannot choose it. */
@@ -45,27 +35,18 @@ interface Target {
 
 /** Fires all the cases at a server, and looks at what is left of it. */
 async function besiege(target: Target): Promise<void> {
-  const { script, args, data = anything(2), judge, attack, visit, log } =
-    target;
+  const { script, args, data = anything(2), judge, visit, log = /^/ } = target;
   await using server = await serve(script, args);
   const port = await server.port();
   let number = 0;
-  await fc.assert(
-    fc.asyncProperty(
-      data,
-      cuts(3),
-      fc.constantFrom(...HOW),
-      async (data, places, how) => {
-        if (attack) await attack(port, data);
-        else {await play(port, cut(data, places), how, (all) =>
-            judge!(all, data));}
-        // One that is not awaited may be in the queue still, which could overflow.
-        if (++number % 100 === 0 || how !== "reads") await visit(port);
-      },
-    ),
-    // A smaller case would find another server: what this one did stays done.
-    { seed: SEED, numRuns: CASES, endOnFailure: true },
-  );
+  const how = fc.constantFrom(...HOW);
+  const attack = fc.asyncProperty(data, cuts(3), how, async (data, at, how) => {
+    await play(port, cut(data, at), how, (answer) => judge(answer, data));
+    // One that is not awaited may be in the queue still, which could overflow.
+    if (++number % 100 === 0 || how !== "reads") await visit(port);
+  });
+  // A smaller case would find another server: what this one did stays done.
+  await fc.assert(attack, { seed: SEED, numRuns: CASES, endOnFailure: true });
   await visit(port);
   server.kill("SIGTERM");
   const { code, out, err } = await server.end();
@@ -74,7 +55,6 @@ async function besiege(target: Target): Promise<void> {
   const odd = said.search(/(?!\n)[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
   assertEquals(odd, -1, `a terminal obeys ${said.slice(odd - 50, odd + 50)}`);
   assert(!/^\s+at |^error:|Uncaught/m.test(err), err.slice(-2000));
-  if (!log) return;
   const forged = out.split("\n").slice(0, -1).find((line) => !log.test(line));
   assertEquals(forged, undefined, "no client writes a line of the log");
 }
@@ -153,93 +133,38 @@ Deno.test("multithread_server outlives any bytes, and neither the sender nor its
   }).finally(() => neighbour?.[Symbol.asyncDispose]());
 });
 
-Deno.test("udp_server outlives any bytes, and answers each datagram once, to its sender", async () => {
-  const hostname = "127.0.0.1", transport = "udp";
-  const open = () => Deno.listenDatagram({ hostname, port: 0, transport });
-  const polite = open(), other = open();
-  // In one and the same order, so that an answer too many would show as a wrong one.
-  const ask = async (
-    socket: Deno.DatagramConn,
-    port: number,
-    data: Uint8Array,
-  ) => {
-    await socket.send(data, { hostname, port, transport });
-    const limit = setTimeout(() => socket.close(), PATIENCE);
-    const [answer, from] = await socket.receive();
-    clearTimeout(limit);
-    assertEquals((from as Deno.NetAddr).port, port);
-    const right = isUtf8(data) ? HELLO.trim() : NOT_UTF8;
-    assertEquals(new TextDecoder().decode(answer), right);
-  };
-  await besiege({
-    script: "udp_server",
-    data: anything(2).map((data) => data.subarray(0, 65507)),
-    attack: (port, data) => ask(other, port, data),
-    async visit(port) {
-      await ask(polite, port, bytes("Bonjour"));
-      await ask(polite, port, Uint8Array.of(255));
-    },
-    log: /^(Serveur |Message reçu de )/,
-  });
-  polite.close();
-  other.close();
-});
-
 const SECRET = "ceci est hors du dossier";
 
 /** Requests: right ones for odd things, and ones as broken as can be. */
 function requests(): fc.Arbitrary<Uint8Array> {
   const one = (...some: string[]) => fc.constantFrom(...some);
   const part = one(
-    ...["a.txt", "a.txt", "secret.txt", "dossier", "lien", ".git", "..", "."],
-    ...[
-      "%2e%2e",
-      ".%2E",
-      "%2f",
-      "%2e%2e%2fsecret.txt",
-      "%5c",
-      "%00",
-      "%",
-      "%zz",
-    ],
-    ...["%1b%5b31m", "%e2%80%ae", "%c2%9b", "%C3%A9", "", "?x=1", "%0d%0aX:y"],
-    ...["//", "http://x/", "x".repeat(300), "\x1b[31m", "\\", "é", "\0", " "],
+    ...["a.txt", "secret.txt", "dossier", "lien", ".git", "..", ".", "", "//"],
+    ...["%2e%2e", "%2f", "%2e%2e%2fsecret.txt", "%5c", "%00", "%", "%zz"],
+    ...["%1b%5b31m", "%e2%80%ae", "%c2%9b", "%0d%0aX:y", "\x1b[31m", "\\", "é"],
   );
   const path = fc.oneof(
     one("/a.txt", "/lien/secret.txt", "/.git/secret.txt", "/dossier/", "/"),
     fc.array(part, { maxLength: 4 }).map((all) => "/" + all.join("/")),
   );
   const header = one(
-    ...["Range: bytes=0-3", "Range: bytes=9-1", "Range: bytes=-0", "Range: x"],
-    ...[
-      "Range: bytes=0-0,2-2",
-      "If-Range: *",
-      'If-None-Match: W/"x"',
-      "Host: y",
-    ],
-    ...["If-Modified-Since: Mon, 99 Foo 9999", "Expect: 100-continue", "X"],
-    ...["Accept-Encoding: gzip;q=\x09", "Cookie: é", "Upgrade: websocket"],
-    ...["Connection: close", "Content-Length: 5", "Content-Length: -1"],
-    ...["Transfer-Encoding: chunked", "X: " + "y".repeat(9000), "X\x1b: \0"],
+    ...["Range: bytes=0-3", "Range: bytes=9-1", "Range: x", "If-Range: *"],
+    ...["If-Modified-Since: Mon, 99 Foo 9999", "Cookie: é", "Host: y", "X"],
+    ...["Content-Length: 5", "Transfer-Encoding: chunked", "X\x1b: \0"],
   );
   const request = fc.tuple(
-    one(...Array(6).fill("GET"), "HEAD", "POST", "OPTIONS", "X-Y", "get", "\0"),
+    one(...Array(6).fill("GET"), "HEAD", "POST", "OPTIONS", "get", "\0"),
     path,
     one(...Array(9).fill("HTTP/1.1"), "HTTP/1.0", "HTTP/9", ""),
     one(...Array(20).fill("Host: localhost"), "", "Host: ../..", "Host"),
     fc.array(header, { maxLength: 3 }),
-    one(...Array(20).fill("\r\n"), "\n", "\r"),
     one("", "", "5\r\nabcde\r\n0\r\n\r\n", "abcde", "\0"),
-  ).map(([method, path, version, host, headers, ending, body]) => {
+  ).map(([method, path, version, host, headers, body]) => {
     const head = [`${method} ${path} ${version}`, host, ...headers, "", ""];
-    return bytes(head.join(ending) + body);
+    return bytes(head.join("\r\n") + body);
   });
   return fc.oneof(
-    { weight: 8, arbitrary: request },
-    {
-      weight: 1,
-      arbitrary: fc.array(request, { minLength: 2, maxLength: 3 }).map(joined),
-    },
+    { weight: 9, arbitrary: request },
     { weight: 1, arbitrary: anything(1) },
   );
 }
