@@ -1,8 +1,9 @@
 /** What trace shows of a program's sockets; and that the program does what it did. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Program, python, ROOT, serve, testWith } from "./harness.ts";
+import { Program, python, ROOT, serve, start, testWith } from "./harness.ts";
 
 const PRELOAD = ["--preload", `${ROOT}scripts/trace.ts`];
+const FLAGS = { flags: ["--allow-net", ...PRELOAD] };
 const url = (code: string) =>
   `data:application/javascript,${encodeURIComponent(code)}`;
 
@@ -33,12 +34,7 @@ async function traced(
 Deno.test("trace shows what the first server and its client do, which is what they did", async () => {
   await using server = await serve("trace");
   const { address } = server;
-  const args = ["--allow-net", ...PRELOAD, "scripts/client_simple.ts"];
-  await using client = new Program(Deno.execPath(), [
-    "run",
-    ...args,
-    ...address,
-  ]);
+  await using client = start("client_simple", address, FLAGS);
   const end = await client.end();
   assertEquals(end.code, 0);
   const whole = "Bonjour, je suis le serveur\nConnexion fermée\n";
@@ -259,17 +255,13 @@ Deno.test("trace asks for no permission that the program has not", async () => {
 });
 
 Deno.test("a program does what it does when the lines of trace cannot be written", async () => {
-  const args = [
-    "run",
-    "--allow-net",
-    ...PRELOAD,
-    url(`${PAIR}
+  const program = url(`${PAIR}
     await one.write(bytes("un"));
-    console.log(await two.read(new Uint8Array(9)));`),
-  ];
+    console.log(await two.read(new Uint8Array(9)));`);
+  const args = ["run", ...FLAGS.flags, program];
   const shell = 'exec "$@" 2>/dev/full';
-  await using program = new Program(Deno.execPath(), args, { shell });
-  assertEquals((await program.end()).out, "2\n");
+  await using full = new Program(Deno.execPath(), args, { shell });
+  assertEquals((await full.end()).out, "2\n");
 });
 
 testWith(
@@ -280,7 +272,7 @@ testWith(
 import os, pty
 if sys.argv[1] == "colours": del os.environ["NO_COLOR"]
 pty.spawn(sys.argv[2:])`;
-    const deno = [Deno.execPath(), "run", "--allow-net", ...PRELOAD];
+    const deno = [Deno.execPath(), "run", ...FLAGS.flags];
     for (const wish of ["colours", "none"]) {
       await using program = python(spawn, wish, ...deno, url(PAIR));
       const { out } = await program.end();
