@@ -64,7 +64,8 @@ Deno.test("relay keeps each piece as long as it is told to, in order", async () 
 
 Deno.test("relay glues what comes in several writes", async () => {
   await using way = await through({ glue: 1000 });
-  await way.client.drip("un\ndeux\n");
+  await way.client.say("un\n");
+  await way.client.say("deux\n");
   assertEquals(await read(way.server), "un\ndeux\n");
 });
 

@@ -238,19 +238,16 @@ Deno.test("trace shows the calls of workers, and of their workers, in one time",
 });
 
 Deno.test("trace asks for no permission that the program has not", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "ouvrier-" });
-  const path = `${folder}/ouvrier.ts`;
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(path, "postMessage(import.meta.url as string);");
-  const err = await traced(
-    `const worker = new Worker(${
-      JSON.stringify(`file://${path}`)
-    }, { type: "module" });
+  const program = `
+    const worker = new Worker("file://${path}", { type: "module" });
     worker.onmessage = ({ data }) => {
       console.log(data);
       worker.terminate();
-    };`,
-    [`--allow-read=${path}`],
-  ).finally(() => Deno.remove(folder, { recursive: true }));
+    };`;
+  const err = await traced(program, [`--allow-read=${path}`])
+    .finally(() => Deno.remove(path));
   assertEquals(err, "");
 });
 
