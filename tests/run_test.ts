@@ -3,7 +3,6 @@
  * for what, what the programs may do, and how each run ends.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import process from "node:process";
 import { makeRunner } from "../guide/run.ts";
 import { copyCheckout, startWeb } from "./checkout.ts";
 import { PATIENCE, Peer, retimed } from "./harness.ts";
@@ -14,7 +13,6 @@ type Event = {
   command?: string;
   text?: string;
   error?: boolean;
-  exit?: number | string;
   end?: string;
 };
 type Events = AsyncGenerator<Event>;
@@ -81,7 +79,7 @@ async function gone(pid: number): Promise<void> {
   const end = performance.now() + PATIENCE;
   while (performance.now() < end) {
     try {
-      process.kill(pid, 0);
+      Deno.kill(pid, "SIGCONT"); // It does nothing to one that runs.
     } catch {
       return;
     }
