@@ -43,8 +43,8 @@ export interface Server extends Common {
   kind: "server";
   transport: "tcp" | "udp" | "http" | "relay";
   tcp?: {
-    /** Logged when it has accepted a client. */
-    accepted: RegExp;
+    /** Logged when it has accepted a client, before the client's address. */
+    accepted: string;
     /** How many clients may wait to be accepted, where it says so. */
     backlog?: number;
     /** Said to each client before anything is heard of it. */
@@ -149,7 +149,7 @@ export const scripts: Record<string, Script> = {
     flags: NET,
     first: READY,
     tcp: {
-      accepted: /^Client connecté, adresse /m,
+      accepted: "Client connecté, adresse ",
       backlog: 5, // The course's.
       welcome: "",
       answer: () => HELLO + "\n",
@@ -203,7 +203,7 @@ export const scripts: Record<string, Script> = {
         "a chat is with one client at a time; the next one waits",
     },
     tcp: {
-      accepted: /^Client connecté, adresse /m,
+      accepted: "Client connecté, adresse ",
       welcome: WELCOME + "\n",
       answer: () => "Au revoir\n",
       farewell: "FIN\n",
@@ -252,7 +252,7 @@ export const scripts: Record<string, Script> = {
       "--unstable-net": "it goes on with one thread, which needs none",
     },
     tcp: {
-      accepted: /^Instance de serveur prête pour /m,
+      accepted: "Instance de serveur prête pour ",
       backlog: 4096,
       welcome: "",
       answer: (messages) => "Message reçu\n".repeat(messages.length),
