@@ -17,7 +17,8 @@ const source = (name: string) =>
   Deno.readTextFileSync(`${ROOT}scripts/${name}.ts`);
 
 Deno.test("each script is entered in scripts.ts, and has a test file of its own", () => {
-  assertEquals(SCRIPTS, Object.keys(scripts).sort());
+  const entered = "scripts.ts has an entry for each file of scripts/";
+  assertEquals(Object.keys(scripts).sort(), SCRIPTS, entered);
   for (const name of FILES) Deno.statSync(`${ROOT}tests/${name}_test.ts`);
 });
 
@@ -74,7 +75,7 @@ for (const [name, script] of Object.entries(scripts)) {
     );
     assertEquals(text.match(/@run |--allow-(?!net\b|read\b)/g)?.length, 1);
     const { mode } = Deno.statSync(ROOT + path);
-    assert(mode === null || mode & 0o111, "it can be run by its shebang");
+    assert(mode === null || mode & 0o111, "its shebang runs it: chmod +x");
   });
 
   Deno.test(`${name} looks at the date to show it, and never to wait`, () => {

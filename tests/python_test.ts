@@ -86,7 +86,11 @@ Deno.test("each script of the course has a Python program of at most 60 lines", 
   const programs = names("guide/python");
   const others = /^(encoding|trace|relay)\./;
   const scripts = names("scripts").filter((name) => !others.test(name));
-  assertEquals(programs, scripts.map((name) => name.replace(/ts$/, "py")));
+  assertEquals(
+    programs,
+    scripts.map((name) => name.replace(/ts$/, "py")),
+    "guide/python/ has a program for each script of the course",
+  );
   for (const name of programs) {
     const text = Deno.readTextFileSync(`${ROOT}guide/python/${name}`);
     const lines = text.trimEnd().split("\n").length;

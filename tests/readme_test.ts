@@ -11,7 +11,11 @@ Deno.test("README's table has each script with its header's command", () => {
   const rows = [
     ...README.matchAll(/^\|.*\[(\w+)\.ts\]\((.*)\) *\| `(.*)` *\|$/gm),
   ];
-  assertEquals(rows.map(([, script]) => script).sort(), SCRIPTS);
+  assertEquals(
+    rows.map(([, script]) => script).sort(),
+    SCRIPTS,
+    "README.md has a row for each file of scripts/",
+  );
   for (const [, script, path, run] of rows) {
     assertEquals([path, run], [`scripts/${script}.ts`, command(script)]);
   }
