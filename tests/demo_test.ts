@@ -5,7 +5,7 @@ import { scripts } from "./scripts.ts";
 
 Deno.test("the demo plays every script, with no key pressed, and ends with 0", async () => {
   await using demo = new Program(Deno.execPath(), ["task", "demo"]);
-  const { code, out, err } = await demo.end(5 * PATIENCE); // It has ten scenes.
+  const { code, out, err } = await demo.end(5 * PATIENCE);
   assertEquals(code, 0, out + err);
   const missing = SCRIPTS.filter((script) =>
     !scripts[script]?.except?.["a scene in the demo"] &&

@@ -381,7 +381,7 @@ export function retimed<T>(change: (ms: number) => number, call: () => T): T {
 export class Peer implements AsyncDisposable {
   /** All that has come so far. */
   text = "";
-  #decoder = new TextDecoder();
+  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #changes = new Changes();
   #closed: Promise<void>;
 

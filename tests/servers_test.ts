@@ -123,16 +123,18 @@ for (const script of all("server", "tcp")) {
       "shows UTF-8 that comes byte by byte, but for what commands a terminal",
       async () => {
         await using client = await Peer.connect(port);
-        await client.drip("\ufeffé\0€ 😀\ufffd\x1b[2J\x07\u202e\x9b31m\r\n");
-        assertEquals(await client.end(), ANSWER);
+        const odd = "\ufeffé\0€ 😀\ufffd\x1b[2J\x07\u202e\x9b31m";
+        await client.drip(odd + "\r\n");
+        assertEquals(await client.end(), welcome + answer([odd]));
         await server.says(shows("\ufeffé€ 😀\ufffd[2J31m"));
       },
     );
     await step("takes a line of 64 KiB, and refuses a longer one", async () => {
-      const longest = "x".repeat(MAX_LINE - 1) + "\n";
-      assertEquals(await exchange(port, longest), ANSWER);
-      const answer = await exchange(port, "x" + longest);
-      assertEquals(answer, `${welcome}${TOO_LONG}\n`);
+      const longest = "x".repeat(MAX_LINE - 1);
+      const whole = welcome + answer([longest]);
+      assertEquals(await exchange(port, longest + "\n"), whole);
+      const refusal = await exchange(port, `x${longest}\n`);
+      assertEquals(refusal, `${welcome}${TOO_LONG}\n`);
       await server.complains(TOO_LONG);
     });
     await step("refuses what is not UTF-8", async () => {
