@@ -105,7 +105,7 @@ const ROWS: Row[] = [
   ["GET /index-lien/", 200, "an index that is a link inside", "Accueil"],
   ["GET /index-dehors/", 200, "an index that leads out is none", "Index of"],
   ["GET /index-dossier/", 200, "nor is a folder", "Index of"],
-  ["GET /a%5Cb?a=b", 301, "a slash too few", "./a%5Cb/?a=b\r\n"],
+  ["GET /a%5Cb?a=b", 301, "a slash too few", ": ./a%5Cb/?a=b\r\n"],
   ["GET /a%5Cb/", 200, "a backslash in a folder's name", "./c%5Cd.txt"],
   ["GET /a%5Cb/c%5Cd.txt", 200, "a backslash in a file's name", PAGE],
   ["GET /dedans", 200, "a link inside", PAGE],
