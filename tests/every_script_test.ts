@@ -38,6 +38,9 @@ Deno.test("each script is documented as deno doc --lint wants it", async () => {
   assertEquals(code, 0, err);
 });
 
+/** Their ports, where it is not the course's 50000. */
+const PORTS: Record<string, number> = { web_server: 8088, relay: 50001 };
+
 /** One line, without a stack trace, that has a word in it. */
 function assertLine(err: string, word: string): void {
   assertMatch(err, /^\S.*\n$/);
@@ -89,7 +92,12 @@ for (const [name, script] of Object.entries(scripts)) {
     const { code, out, err } = await run(name, ["--help"], options);
     assertEquals([code, err], [0, ""]);
     assertMatch(out, /^\S.*\n$/);
-    if (script.kind !== "demo") assertMatch(out, /--host.*--port/);
+    const parsed = source(name).matchAll(/^ +(?:boolean|string): \[(.*)\],/gm);
+    for (const [, list] of parsed) {
+      for (const option of list.match(/[a-z]+/g)!) {
+        assertMatch(`${out}--help`, RegExp(`--${option}\\b`));
+      }
+    }
   });
 
   Deno.test(`${name} says in one line what is wrong with its options`, async () => {
@@ -104,6 +112,19 @@ for (const [name, script] of Object.entries(scripts)) {
       assertLine(err, word);
     }
   });
+
+  if (script.kind !== "demo") {
+    Deno.test(`${name} is on this machine alone, and on the course's port, unless it is told`, async () => {
+      const flags = script.flags.map((flag) =>
+        flag === "--allow-net" ? `${flag}=0.0.0.0:0` : flag
+      );
+      const options = { flags: ["--no-prompt", ...flags] };
+      const { code, err } = await run(name, [], options);
+      assertEquals(code, 1);
+      // Deno says what is forbidden.
+      assertLine(err, `"127.0.0.1:${PORTS[name] ?? 50000}"`);
+    });
+  }
 
   for (const flag of script.flags) {
     if (flag === "--unstable-net" && script.except?.[flag]) continue;

@@ -34,6 +34,7 @@ function serveHere(changes: { maxClients?: number; limit?: number } = {}) {
   const done = serveClients(listener, stop.signal, settings);
   return {
     connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
+    meet: () => Peer.connect(port),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await done;
@@ -87,28 +88,30 @@ Deno.test("multithread_server prints each message with its client and thread, an
   assertMatch(server.out, /\(threads : 1\)\n$/);
   const heard = await exchange(
     await server.port(),
-    "un\ndeux\r\nFin\nquatre\n",
+    "enfin\nfinir\r\n Fin \nquatre\n",
   );
   assertEquals(heard, ANSWER.repeat(3));
   await server.says("Connexion fermée");
   const name = server.out.match(/127\.0\.0\.1:\d+ \[Thread 1\]/)![0];
   assertEquals(server.out.split("\n").slice(1), [
     `Instance de serveur prête pour ${name}`,
-    `Message reçu du client ${name} : un`,
-    `Message reçu du client ${name} : deux`,
-    `Message reçu du client ${name} : Fin`,
+    `Message reçu du client ${name} : enfin`,
+    `Message reçu du client ${name} : finir`,
+    `Message reçu du client ${name} :  Fin `,
     `Connexion fermée avec ${name}`,
     "",
   ]);
 });
 
-Deno.test("multithread_server --quiet prints nothing of clients and messages", async () => {
+Deno.test("multithread_server --quiet prints nothing of clients and messages, and has a thread for each core", async () => {
   await using server = await serve("multithread_server", ["--quiet"]);
   const heard = await exchange(await server.port(), "secret\nfin\n");
   assertEquals(heard, ANSWER.repeat(2));
   server.kill();
   const { out } = await server.end();
-  assertMatch(out, /^Serveur prêt, .*\nServeur arrêté\n$/);
+  const threads = Deno.build.os === "linux" ? navigator.hardwareConcurrency : 1;
+  const title = `Serveur prêt, .* \\(threads : ${threads}\\)`;
+  assertMatch(out, RegExp(`^${title}\nServeur arrêté\n$`));
 });
 
 Deno.test("multithread_server refuses a number of threads that it cannot start", async () => {
@@ -131,30 +134,37 @@ Deno.test("multithread_server answers all the messages of a read with one write,
   await done;
 });
 
-Deno.test("multithread_server tells a silent client, and one that drips, that its time is over", async () => {
-  await using server = serveHere({ limit: 200 });
+Deno.test("multithread_server tells a client that is silent, or drips, that its time is over, and gives who speaks the whole of it again", async () => {
+  const { setInterval } = globalThis;
+  let tick = () => {}, every = 0;
+  Object.assign(globalThis, {
+    setInterval(work: () => void, ms: number) {
+      tick = work;
+      every = ms;
+    },
+  });
+  await using server = serveHere({ limit: 1000 });
+  Object.assign(globalThis, { setInterval });
+  assertEquals(every, 100, "a tenth of the limit");
   const lines = await printed(async () => {
-    for (const drip of [false, true]) {
-      using conn = await server.connect();
-      const timer = setInterval(() => {
-        if (drip) conn.write(bytes("x")).catch(() => {});
-      }, 20);
-      assertEquals(await rest(conn), "Délai dépassé\n");
-      clearInterval(timer);
+    await using silent = await server.meet(), drips = await server.meet();
+    await using speaks = await server.meet();
+    await speaks.say("je suis là\n");
+    await speaks.hears(ANSWER); // Those before have been accepted, too.
+    for (let tenth = 0; tenth < 10; tenth++) {
+      await drips.say("x");
+      tick();
     }
+    await speaks.say("toujours là\n");
+    await speaks.hears(ANSWER.repeat(2));
+    tick();
+    for (const client of [silent, drips]) {
+      assertEquals(await client.ended(), "Délai dépassé\n");
+    }
+    await speaks.say("fin\n");
+    assertEquals(await speaks.end(), ANSWER.repeat(3));
   });
   assertEquals(lines, []);
-});
-
-Deno.test("multithread_server gives a client that speaks its whole time again", async () => {
-  await using server = serveHere({ limit: 300 });
-  using conn = await server.connect();
-  const begin = performance.now();
-  while (performance.now() - begin < 900) {
-    await conn.write(bytes("je suis là\n"));
-    assertEquals(await read(conn), ANSWER);
-    await new Promise((resume) => setTimeout(resume, 50));
-  }
 });
 
 Deno.test("multithread_server says so to who comes when it is full, and takes who comes later", async () => {
@@ -192,6 +202,11 @@ Deno.test("multithread_server finishes the answer under way when it stops, says 
 Deno.test("multithread_server cuts off, a second after it stops, a client that takes no answer", async () => {
   const client = inMemory("bonjour\n");
   const stop = new AbortController();
+  const { timeout } = AbortSignal, limits: number[] = [];
+  AbortSignal.timeout = (ms) => {
+    limits.push(ms);
+    return timeout(ms);
+  };
   const lines = await printed(async () => {
     const done = serveClients(client.listener, stop.signal, SETTINGS);
     await client.writing;
@@ -201,6 +216,8 @@ Deno.test("multithread_server cuts off, a second after it stops, a client that t
     await done;
     clearTimeout(late);
   });
+  Object.assign(AbortSignal, { timeout });
+  assertEquals(limits, [1000]);
   assertEquals(client.written, [ANSWER]);
   assertEquals(lines, [
     "Client perdu, 127.0.0.1:1 [Thread 1] : Interrupted",
@@ -251,11 +268,17 @@ Deno.test({
   },
 });
 
-Deno.test("multithread_server starts a thread again that throws where nobody catches, and ends at a signal meanwhile", async () => {
+Deno.test("multithread_server tells a thread its limits, starts it again a second after it throws where nobody catches, and ends at a signal meanwhile", async () => {
   const broken = preload(
     "multithread_server",
     `globalThis.Worker = class extends Worker {
        constructor(url, options) { super("data:text/javascript,x.y", options); }
+       postMessage({ maxClients, limit }) { console.log(maxClients, limit); }
+     };
+     const { setTimeout } = globalThis;
+     globalThis.setTimeout = (work, ms) => {
+       console.log("pause", ms);
+       return setTimeout(work, ms);
      };`,
   );
   await using server = start("multithread_server", ["--port", "0"], broken);
@@ -263,6 +286,8 @@ Deno.test("multithread_server starts a thread again that throws where nobody cat
     /(^Thread 1 mort, relancé : .*x is not defined\n[^]*){2}/m,
   );
   server.kill();
-  await server.end();
+  const { out } = await server.end();
   assertEquals(server.signal, "SIGTERM");
+  // What a thread is told, and the time until the next one.
+  assertMatch(out, /^(10000 300000\npause 1000\n){2}/);
 });
