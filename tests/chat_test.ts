@@ -49,8 +49,9 @@ for (const { name, chat, peer, welcome } of SIDES) {
     }
     using ends = await pair();
     const over = chat(ends.server, screen, NEVER);
-    for (const line of ["un", "deux", " fin ", "jamais dit"]) screen.type(line);
-    assertEquals(await hears(ends.client), [...welcome, "un", "deux", " fin "]);
+    const said = ["enfin", "finir", " fin "];
+    for (const line of [...said, "jamais dit"]) screen.type(line);
+    assertEquals(await hears(ends.client), [...welcome, ...said]);
     await ends.client.write(bytes("dernier mot"));
     await ends.client.closeWrite();
     await over;
@@ -68,16 +69,25 @@ for (const { name, chat, peer, welcome } of SIDES) {
     assertEquals(screen.shown, [`${peer} >> un\n${peer} >>  fin `]);
   });
 
-  Deno.test(`chat of ${name} tells its peer what it refuses, and loses it`, async () => {
+  Deno.test(`chat of ${name} tells its peer what it refuses, and loses it, within its limits`, async () => {
     using ends = await pair();
     const screen = terminal();
+    const { setTimeout } = globalThis, limits = new Set<number>();
+    Object.assign(globalThis, {
+      setTimeout(work: () => void, ms: number) {
+        limits.add(ms);
+        return setTimeout(work, ms);
+      },
+    });
     const over = chat(ends.server, screen, NEVER)
       .catch((error) => screen.show(`${error}`));
     await ends.client.write(Uint8Array.of(0xff, 10));
     assertEquals(await hears(ends.client), [...welcome, NOT_UTF8]);
     await ends.client.closeWrite();
     await over;
+    Object.assign(globalThis, { setTimeout });
     assertMatch(screen.shown.join(), /^(Client perdu : )?Refusal: /);
+    assertEquals([...limits].sort(), [1000, 10_000, 3000]);
   });
 
   Deno.test(`chat of ${name} loses, at its limit, a peer that does not read`, async () => {

@@ -35,6 +35,8 @@ Deno.test("ClientSocket sends nothing of what cannot be a message, and delivers 
     await using socket = new ClientSocket(ends.client);
     await assertRejects(() => socket.send("deux\nlignes"), Refusal);
     await socket.send("le dernier");
+    await socket.close();
+    assertThrows(() => ends.client.close(), Deno.errors.BadResource);
   })();
   // With a reset, which closing alone would send, there would be an error here.
   assertEquals(await rest(ends.server), "le dernier\n");
@@ -43,15 +45,16 @@ Deno.test("ClientSocket sends nothing of what cannot be a message, and delivers 
 
 Deno.test("ClientSocket waits no longer than its limit, to receive or to send, and then closes", async () => {
   for (const act of ["receive", "send"] as const) {
-    using ends = await pair();
-    await using socket = new ClientSocket(ends.client, true, 100);
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { hostname, port } = listener.addr;
+    await using socket = await ClientSocket.connect(hostname, port, true, 100);
     const error = await assertRejects(
       // Nobody reads: sooner or later no more goes in.
       () => act === "send" ? socket.send("x".repeat(2e7)) : socket.receive(),
       DOMException,
     );
     assertEquals(error.name, "TimeoutError");
-    assertThrows(() => ends.client.close(), Deno.errors.BadResource);
+    assertThrows(() => socket.conn.close(), Deno.errors.BadResource);
   }
 });
 

@@ -141,7 +141,10 @@ Deno.test("write gets all the bytes out, where one conn.write takes a part", asy
 
 /** Calls hangUp with more time: on a busy machine, even a second may be too short. */
 const hangUpLater = (...args: Parameters<typeof hangUp>) =>
-  retimed(() => PATIENCE, () => hangUp(...args));
+  retimed((ms) => {
+    assertEquals(ms, 1000);
+    return PATIENCE;
+  }, () => hangUp(...args));
 
 Deno.test("hangUp delivers its last word though bytes are unread, waits for the peer's end, and closes", async () => {
   using ends = await pair();

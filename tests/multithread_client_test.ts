@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { converse } from "../scripts/multithread_client.ts";
 import { bytes, pair, read, rest } from "./harness.ts";
 
@@ -14,7 +14,7 @@ async function* typed(lines: string[], wait = 0) {
 
 Deno.test("converse of multithread_client says a line once the one before is answered, and gives each its time", async () => {
   using ends = await pair();
-  const shown: string[] = [], lines = ["un", "deux", " fin "];
+  const shown: string[] = [], lines = ["enfin", "fini", " fin "];
   const show = (text: string) => void shown.push(text);
   const over = converse(ends.client, typed(lines, 1200), show, false, 2000);
   for (const line of lines) {
@@ -25,7 +25,7 @@ Deno.test("converse of multithread_client says a line once the one before is ans
   }
   assertEquals(await rest(ends.server), "");
   await over;
-  assertEquals(shown, ["2", "4", "5"]);
+  assertEquals(shown, ["5", "4", "5"]);
 });
 
 Deno.test("converse of multithread_client ends well when the server leaves at FIN without a word", async () => {
@@ -34,6 +34,7 @@ Deno.test("converse of multithread_client ends well when the server leaves at FI
   assertEquals(await read(ends.server), "FIN\n");
   ends.server[Symbol.dispose]();
   await over;
+  assertThrows(() => ends.client.close(), Deno.errors.BadResource);
 });
 
 for (

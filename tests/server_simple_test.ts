@@ -49,9 +49,12 @@ Deno.test("handleClient of server_simple ends a client at its limit, though it d
   );
   const { signal } = new AbortController();
   const lines = await printed(async () => {
-    const handled = handleClient(ends.server, signal, false, 200);
+    let over = false;
+    const handled = handleClient(ends.server, signal, false, 200)
+      .then(() => over = true);
     assertEquals(await read(ends.client), "Délai dépassé\n");
     clearInterval(dripping);
+    assert(!over, "the client has not ended yet");
     await ends.client.closeWrite();
     await handled;
     assertEquals(getEventListeners(signal, "abort"), [], "it leaves nothing");
