@@ -16,8 +16,8 @@ Deno.test("draw of async_demo puts each task where and as long as it was", () =>
   ]);
 });
 
-Deno.test("async_demo draws both pictures, and says what came of it", async () => {
-  const { code, out, err } = await run("async_demo");
+Deno.test("async_demo draws both pictures on one scale, without colours in a pipe, and says what came of it", async () => {
+  const { code, out, err } = await run("async_demo", [], { colours: true });
   assertEquals([code, err], [0, ""]);
   const lines = out.trimEnd().split("\n");
   assertEquals(lines.length, 9);
@@ -26,11 +26,13 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
   /** Where the tasks begin and end, in columns. */
   const bars = (from: number) =>
     ["A", "B", "C"].map((name, index) => {
-      const [, task, before, bar] = lines[from + index].match(
-        /^ {2}(\w) │( *)(█+) fin à \d+ ms$/,
+      const [, task, before, bar, ms] = lines[from + index].match(
+        /^ {2}(\w) │( *)(█+) fin à (\d+) ms$/,
       )!;
       assertEquals(task, name);
-      return { begin: before.length, end: before.length + bar.length };
+      const end = before.length + bar.length;
+      assert(Math.abs(end - Number(ms) / 30) <= 1, `another scale: ${out}`);
+      return { begin: before.length, end, ms };
     });
   // Each begins where the one before has ended; or before any has.
   const [a, b, c] = bars(1);
@@ -42,5 +44,6 @@ Deno.test("async_demo draws both pictures, and says what came of it", async () =
   const [, before, after] = lines[8].match(
     /^Les trois attentes : (\d+) ms à la suite, (\d+) ms ensemble$/,
   )!;
+  assertEquals([before, after], [c.ms, together[0].ms]);
   assert(Number(after) < Number(before), out);
 });

@@ -39,6 +39,8 @@ export interface StartOptions {
   cwd?: string;
   /** How many file descriptors it may have (`ulimit -n`). */
   descriptors?: number;
+  /** Whether it may have colours, should it want them. */
+  colours?: boolean;
   /** The shell line that runs it, as `"$@"`; to redirect what it prints. */
   shell?: string;
 }
@@ -98,7 +100,8 @@ export class Program implements AsyncDisposable {
   #changes = new Changes();
 
   constructor(command: string, args: string[], options: StartOptions = {}) {
-    const { stdin = "null", cwd = ROOT, descriptors } = options;
+    const { stdin = "null", cwd = ROOT, descriptors, colours } = options;
+    const NO_COLOR = colours ? "" : "1";
     const { shell = descriptors && `ulimit -n ${descriptors}; exec "$@"` } =
       options;
     if (shell) {
@@ -111,7 +114,7 @@ export class Program implements AsyncDisposable {
       stdin,
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1", PYTHONUNBUFFERED: "1", PYTHONUTF8: "1" },
+      env: { NO_COLOR, PYTHONUNBUFFERED: "1", PYTHONUTF8: "1" },
     }).spawn();
     if (stdin === "piped") this.#stdin = this.#child.stdin.getWriter();
     const collect = async (stream: "out" | "err") => {

@@ -1,6 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { listen, meet, preload, start } from "./harness.ts";
+import { listen, meet, preload, start, testWith } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal } from "./tmux.ts";
 
@@ -122,6 +122,31 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
         assertEquals([code, err], [0, ""]);
         assert(out.endsWith(last), out);
       }, preload(name, HELD)));
+  }
+
+  for (
+    const [what, line] of [
+      ["a keyboard", '"$@" | cat'],
+      ["a screen", 'printf "un\\ndeux\\n" | "$@"'],
+    ]
+  ) {
+    testWith(
+      "python3",
+      `${name} has no prompt where only ${what} is a terminal`,
+      async () => {
+        const spawn = "import pty, sys; pty.spawn(sys.argv[1:])";
+        const shell = `exec python3 -c "${spawn}" sh -c '${line}' sh "$@"`;
+        await meet(name, async (program, peer) => {
+          if (what === "a keyboard") await program.type("un\ndeux\n");
+          for (const word of ["un", "deux"]) {
+            await peer.hears(`${word}\n`);
+            await peer.say(`${word} reçu\n`);
+            await program.says(tcp!.shows(`${word} reçu`).trim());
+          }
+          assert(!program.out.includes("\x1b"), program.out);
+        }, { shell });
+      },
+    );
   }
 
   Deno.test(`${name} leaves in its pipe what it cannot say yet`, () =>

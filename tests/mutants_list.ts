@@ -5,6 +5,10 @@ type Edit = [name: string, from: string, to: string];
 
 /** What all scripts have that read a keyboard while their peer speaks. */
 const TERMINAL: Edit[] = [
+  ["a word that ends like FIN", "/^\\s*fin", "/\\s*fin"],
+  ["a word that begins like FIN", "fin\\s*$/i", "fin/i"],
+  ["a screen that is a pipe", " && Deno.stdout.isTerminal()", ""],
+  ["a keyboard that is a pipe", "Deno.stdin.isTerminal() && ", ""],
   ["FIN in any case", "fin\\s*$/i", "fin\\s*$/"],
   ["Ctrl-Z", 'keyboard.on("SIGCONT", () => keyboard.prompt(true));', ""],
   ["a pipe that waits", "else keyboard.pause();", ""],

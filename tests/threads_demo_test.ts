@@ -24,8 +24,8 @@ Deno.test("threads_demo counts to three in two threads, which take turns", async
   assert(together, "one never began before the other one ended");
 });
 
-Deno.test("threads_demo --work finds as many primes on all cores as on one", async () => {
-  const { code, out, err } = await run(DEMO, ["--work"]);
+Deno.test("threads_demo --work finds as many primes on all cores as on one, and draws, without colours in a pipe, how long each took", async () => {
+  const { code, out, err } = await run(DEMO, ["--work"], { colours: true });
   assertEquals([code, err], [0, ""]);
   // As the French write numbers, with a narrow space that does not break.
   const [title, ...rows] = out.replaceAll("\u202f", " ").trimEnd().split("\n");
@@ -35,10 +35,21 @@ Deno.test("threads_demo --work finds as many primes on all cores as on one", asy
     `Nombres premiers inférieurs à 3 000 000 ; cœurs de la machine : ${cores}`,
   );
   assertEquals(rows.length, Math.min(8, cores));
+  let alone = 0;
   for (const [i, row] of rows.entries()) {
-    const number = String.raw`\d+(,\d\d?)?`;
-    const result = `█+ ${number} s, ×${number} \\(216 816 trouvés\\)`;
-    assertMatch(row, new RegExp(`^threads : ${i + 1} ${result}$`));
+    const number = String.raw`(\d+(?:,\d\d?)?)`;
+    const result = `(█+) ${number} s, ×${number} \\(216 816 trouvés\\)`;
+    const [, bar, ...numbers] = row.match(
+      RegExp(`^threads : ${i + 1} ${result}$`),
+    )!;
+    const [seconds, speed] = numbers.map((text) =>
+      Number(text.replace(",", "."))
+    );
+    if (i === 0) alone = seconds;
+    // All of them are rounded.
+    const product = speed * seconds, whole = speed * bar.length;
+    assert(Math.abs(product - alone) <= 0.01 * (1 + speed + seconds), row);
+    assert(Math.abs(whole - 30) <= speed + 0.01 * bar.length, row);
   }
 });
 
