@@ -29,7 +29,6 @@ export async function serve(
       const { status, headers } = response;
       const size = headers.get("Content-Length") ?? // A listing, a refusal:
         (await response.clone().bytes()).length;
-      if (response.body) headers.set("Content-Length", `${size}`);
       headers.set("Cache-Control", "no-cache"); // Ask each time.
       headers.set("X-Content-Type-Options", "nosniff"); // Do not guess.
       info.completed.finally(() => {
