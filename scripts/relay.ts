@@ -117,8 +117,9 @@ async function main(): Promise<void> {
   if (help) return console.log(`Options : --${OPTIONS.join(", --")}`);
   const faults: Record<string, number> = {};
   for (const [name, value] of Object.entries(numbers)) {
-    if (!(Number(value) >= 1)) throw new Error(`--${name} : un nombre`);
-    faults[name] = Math.ceil(Number(value));
+    const whole = /^[1-9]\d*$/.test(`${value}`);
+    if (!whole) throw new Error(`--${name} : un nombre entier`);
+    faults[name] = Number(value);
   }
   const { hostname, port: toPort } = new URL(`tcp://${to}`);
   if (toPort === "") throw new Error("--to : HÔTE:PORT");
