@@ -1,5 +1,6 @@
 /** What relay does to the bytes on their way, what it shows, and what it survives. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import net from "node:net";
 import type { Faults } from "../scripts/relay.ts";
 import { TcpRelay } from "./faults/relay.ts";
 import {
@@ -57,13 +58,20 @@ Deno.test("relay without faults passes both ways, and the end of each half", asy
   }
 });
 
-Deno.test("relay keeps each piece as long as it is told to, in order", async () => {
+Deno.test("relay keeps each piece as long as it is told to, in order, and no longer (Nagle's algorithm)", async () => {
+  const { setNoDelay } = net.Socket.prototype, undelayed = new Set();
+  net.Socket.prototype.setNoDelay = function (on) {
+    undelayed.add(this);
+    return setNoDelay.call(this, on);
+  };
   await using way = await through({ slice: 4, late: 30 });
   const begin = performance.now();
   way.client.say(TEXT).then(() => way.client.socket.end());
   assertEquals(await rest(way.server), TEXT);
   assertEquals(way.relay.pieces["→"], [4, 4, 4, 4, 3]);
   assert(performance.now() - begin > 145, "five times 30 ms");
+  Object.assign(net.Socket.prototype, { setNoDelay });
+  assertEquals(undelayed.size, 3, "the client's, and both of the relay");
 });
 
 Deno.test("relay glues what comes in several writes", async () => {
@@ -134,6 +142,16 @@ Deno.test("relay shows each piece and each end, with its time and its connection
   ]);
   const times = at.map(([, ms]) => Number(ms));
   assertEquals(times, times.toSorted((a, b) => a - b));
+});
+
+testWith("IPv6", "relay reaches a server on IPv6", async () => {
+  using listener = Deno.listen({ hostname: "::1", port: 0 });
+  const to = `[::1]:${listener.addr.port}`;
+  await using relay = await serve("relay", ["--to", to]);
+  await using client = await Peer.connect(await relay.port());
+  using server = await listener.accept();
+  await client.say("là ?");
+  assertEquals(await read(server), "là ?");
 });
 
 Deno.test("relay ends each client that it has no server for, in one line", async () => {
@@ -208,8 +226,9 @@ Deno.test("relay passes on what it cannot show, and takes its connections along 
   assertEquals([code, err], [0, ""]);
 });
 
-Deno.test("relay says in one line that a number is none, and what --to wants", async () => {
-  for (const wrong of ["--slice=0", "--reset-after=", "--to=50000"]) {
+Deno.test("relay says in one line that a number is not whole, and what --to wants", async () => {
+  const wrongs = ["--slice=0", "--late=1.5", "--reset-after=", "--to=50000"];
+  for (const wrong of wrongs) {
     const { code, out, err } = await run("relay", ["--port", "0", wrong]);
     assertEquals([code, out], [1, ""], wrong);
     assertMatch(err, RegExp(`^Error: ${wrong.replace(/=.*/, "")} : .*\n$`));

@@ -12,7 +12,7 @@ function calls(err: string): string[] {
   const lines = err.split("\n").slice(0, -1);
   const found = lines.map((line) => line.match(/^ *(\d+\.\d) ms {2}(.*)$/)!);
   assert(found.every(Boolean), err);
-  return found.map(([, , call]) => call.trim().replace(/:\d+/, ":PORT"));
+  return found.map(([, , call]) => call.trim().replace(/:\d+(?!\])/, ":PORT"));
 }
 
 /** Runs a program with trace and without: it must do the same. */
@@ -116,6 +116,9 @@ Deno.test("trace shows how calls fail, and lets them fail as they did", async ()
     listener[Symbol.dispose]();
     await fails(() => Deno.connect(listener.addr));
     await fails(() => Deno.connect({ ...listener.addr, signal: AbortSignal.abort(null) }));
+    const noneFree = Object.assign(new Error(), { code: "EMFILE" });
+    await fails(() => Deno.connect({ ...listener.addr, signal: AbortSignal.abort(noneFree) }));
+    await fails(() => Deno.connect({ hostname: "::1", port: -1 }));
     await fails(() => Deno.connect());
     await fails(() => one.write("texte"));
     Deno.connect(listener.addr);`);
@@ -129,6 +132,8 @@ Deno.test("trace shows how calls fail, and lets them fail as they did", async ()
     "close",
     "connect 127.0.0.1:PORT → ConnectionRefused",
     "connect 127.0.0.1:PORT → Error",
+    "connect 127.0.0.1:PORT → EMFILE",
+    "connect [::1]:-1 → RangeError",
     "connect → TypeError",
     "#1     write 5 → TypeError",
     "connect 127.0.0.1:PORT → ConnectionRefused",

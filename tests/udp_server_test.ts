@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { serve as answer } from "../scripts/udp_server.ts";
 import { bytes, printed, python, serve } from "./harness.ts";
 
@@ -19,7 +19,7 @@ print(s.recv(65535).decode(), end="")`;
   return out;
 }
 
-Deno.test("udp_server answers each datagram, and shows what may be shown of it", async () => {
+Deno.test("udp_server answers each datagram, shows what may be shown of it, and stops at SIGINT", async () => {
   await using server = await serve("udp_server");
   for (
     const [data, expected, shown] of [
@@ -38,6 +38,10 @@ Deno.test("udp_server answers each datagram, and shows what may be shown of it",
     const [, message] = await server.says(/^Message reçu de .*:\d+ : (.*)\n/);
     assertEquals(message, shown);
   }
+  server.kill("SIGINT");
+  const { code, out } = await server.end();
+  assertEquals(code, 0);
+  assertMatch(out, /\nServeur arrêté\n$/);
 });
 
 Deno.test("udp_server answers no answer: neither its own, nor that of another one like it", async () => {
