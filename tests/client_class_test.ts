@@ -39,8 +39,8 @@ Deno.test("ClientSocket sends nothing of what cannot be a message, and delivers 
     assertThrows(() => ends.client.close(), Deno.errors.BadResource);
   })();
   // With a reset, which closing alone would send, there would be an error here.
-  assertEquals(await rest(ends.server), "le dernier\n");
-  await leaving;
+  const [heard] = await Promise.all([rest(ends.server), leaving]);
+  assertEquals(heard, "le dernier\n");
 });
 
 Deno.test("ClientSocket waits no longer than its limit, to receive or to send, and then closes", async () => {
