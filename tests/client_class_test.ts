@@ -31,13 +31,14 @@ Deno.test("ClientSocket in raw mode takes what one read brings for a message", a
 Deno.test("ClientSocket sends nothing of what cannot be a message, and delivers its last one, though it reads no answer", async () => {
   using ends = await pair();
   await ends.server.write(bytes("que personne ne lira\n"));
-  const leaving = (async () => {
+  const leave = async () => {
     await using socket = new ClientSocket(ends.client);
     await assertRejects(() => socket.send("deux\nlignes"), Refusal);
     await socket.send("le dernier");
-    await socket.close();
-    assertThrows(() => ends.client.close(), Deno.errors.BadResource);
-  })();
+  };
+  const leaving = leave().then(() =>
+    assertThrows(() => ends.client.close(), Deno.errors.BadResource)
+  );
   // With a reset, which closing alone would send, there would be an error here.
   const [heard] = await Promise.all([rest(ends.server), leaving]);
   assertEquals(heard, "le dernier\n");
