@@ -49,6 +49,7 @@ Deno.test("ClientSocket waits no longer than its limit, to receive or to send, a
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { hostname, port } = listener.addr;
     await using socket = await ClientSocket.connect(hostname, port, true, 100);
+    assertEquals(socket.limit, 100);
     const error = await assertRejects(
       // Nobody reads: sooner or later no more goes in.
       () => act === "send" ? socket.send("x".repeat(2e7)) : socket.receive(),

@@ -145,13 +145,11 @@ Deno.test("relay shows each piece and each end, with its time and its connection
 });
 
 testWith("IPv6", "relay reaches a server on IPv6", async () => {
-  using listener = Deno.listen({ hostname: "::1", port: 0 });
-  const to = `[::1]:${listener.addr.port}`;
+  await using server = await serve("server_simple", ["--host", "::1"]);
+  const to = `[::1]:${await server.port()}`;
   await using relay = await serve("relay", ["--to", to]);
-  await using client = await Peer.connect(await relay.port());
-  using server = await listener.accept();
-  await client.say("là ?");
-  assertEquals(await read(server), "là ?");
+  const answer = await exchange(await relay.port(), "Bonjour\n");
+  assertEquals(answer, "Bonjour, je suis le serveur\n");
 });
 
 Deno.test("relay ends each client that it has no server for, in one line", async () => {
