@@ -46,8 +46,8 @@ export class ClientSocket implements AsyncDisposable {
   static async connect(
     hostname: string,
     port: number,
-    raw = false,
-    limit = 60_000,
+    raw?: boolean,
+    limit?: number,
   ): Promise<ClientSocket> {
     const signal = AbortSignal.timeout(5000);
     const conn = await Deno.connect({ hostname, port, signal });
