@@ -186,17 +186,21 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
   assertEquals(heard, ANSWER);
 });
 
-Deno.test("multithread_server finishes the answer under way when it stops, says its last word, and answers nothing more", async () => {
-  const client = inMemory("un\n", "deux\n");
-  const stop = new AbortController();
-  const done = serveClients(client.listener, stop.signal, SETTINGS);
-  await client.writing;
-  stop.abort();
-  await new Promise(setImmediate); // Whatever it would say too early is said now.
-  assertEquals(client.written, [ANSWER]);
-  client.release();
-  await done;
-  assertEquals(client.written, [ANSWER, "Le serveur s'arrête\n"]);
+Deno.test("multithread_server finishes the answer under way when it stops, says its last word, raw or as a line, and answers nothing more", async () => {
+  for (const end of ["\n", ""]) {
+    const client = inMemory("un\n", "deux\n");
+    const stop = new AbortController();
+    const settings = { ...SETTINGS, raw: end === "" };
+    const done = serveClients(client.listener, stop.signal, settings);
+    await client.writing;
+    stop.abort();
+    await new Promise(setImmediate); // Whatever it would say too early is said now.
+    const answer = "Message reçu" + end;
+    assertEquals(client.written, [answer]);
+    client.release();
+    await done;
+    assertEquals(client.written, [answer, "Le serveur s'arrête" + end]);
+  }
 });
 
 Deno.test("multithread_server cuts off, a second after it stops, a client that takes no answer", async () => {
