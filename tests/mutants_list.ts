@@ -280,6 +280,11 @@ const edits: Record<string, Edit[]> = {
     ["broken UTF-8", 'character === "\\uFFFD"', "false"],
     ["control characters", "[\\p{Cc}\\p{Bidi_Control}", "[\\p{Bidi_Control}"],
     ["Nagle", "from.setNoDelay(true);", ""],
+    [
+      "a piece that is taken",
+      "if (await new Promise((done) => to.write(piece, done))) return",
+      "to.write(piece)",
+    ],
     ["its own machine alone", "at.port, at.hostname", "at.port"],
     ["a target on IPv6", "/[[\\]]/g", "/[[\\]]/"],
     ["SIGINT", 'addSignalListener("SIGINT", onSignal)', "build"],

@@ -74,6 +74,23 @@ Deno.test("relay keeps each piece as long as it is told to, in order, and no lon
   assertEquals(undelayed.size, 3, "the client's, and both of the relay");
 });
 
+Deno.test("relay reads no more while a piece has yet to be taken", async () => {
+  const { write } = net.Socket.prototype;
+  let waiting = 0;
+  Object.assign(net.Socket.prototype, {
+    write(this: net.Socket, ...args: Parameters<typeof write>) {
+      waiting = Math.max(waiting, this.writableLength);
+      return write.apply(this, args);
+    },
+  });
+  await using way = await through({});
+  // More than all the buffers on the way hold.
+  way.client.say(new Uint8Array(2e7)).then(() => way.client.socket.end());
+  assertEquals((await rest(way.server)).length, 2e7);
+  Object.assign(net.Socket.prototype, { write });
+  assertEquals(waiting, 0);
+});
+
 Deno.test("relay glues what comes in several writes", async () => {
   await using way = await through({ glue: 1000 });
   await way.client.drip("un\n");
