@@ -1,5 +1,5 @@
 /** A copy of the checkout, whose scripts a test may change. */
-import { PATIENCE, Program, ROOT } from "./harness.ts";
+import { Program, ROOT } from "./harness.ts";
 
 /** Copies the pages and the demo, with all that they are made of and run. */
 export async function copyCheckout(prefix = "checkout-") {
@@ -28,8 +28,6 @@ export async function startWeb(cwd = ROOT) {
   const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
   const args = [...tasks.web.command.split(" ").slice(1), "--port", "0"];
   const web = new Program(Deno.execPath(), args, { cwd });
-  const said = () => web.out.match(/http:\S+#\S+/);
-  // It builds the pages first.
-  const [address] = await web.until(said, "its address", 3 * PATIENCE);
+  const [address] = await web.says(/http:\S+#\S+/);
   return Object.assign(web, { address });
 }
