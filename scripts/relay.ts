@@ -118,7 +118,7 @@ async function main(): Promise<void> {
   const faults: Record<string, number> = {};
   for (const [name, value] of Object.entries(numbers)) {
     const whole = /^[1-9]\d*$/.test(`${value}`);
-    if (!whole) throw new Error(`--${name} : un nombre entier`);
+    if (!whole) throw new Error(`--${name} : un entier, 1 au moins`);
     faults[name] = Number(value);
   }
   const { hostname, port: toPort } = new URL(`tcp://${to}`);
