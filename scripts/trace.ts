@@ -1,4 +1,4 @@
-// deno-lint-ignore-file no-explicit-any -- it hands on what any function takes and gives
+// deno-lint-ignore-file no-explicit-any -- the functions that it wraps take and return values of every type
 /**
  * Shows what a program does with its sockets: each call, once it has returned.
  *

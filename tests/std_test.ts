@@ -24,16 +24,17 @@ Deno.test("serveFile of std/http sends a file with all that caches need", async 
   });
 });
 
-// Each directive is an assertion: the types are wrong if its next line is right.
+// Each @ts-expect-error is the assertion itself: it fails `deno check` as soon as its
+// next line is no longer a type error. That is how a wrong type of std/ is noticed.
 Deno.test("std types what it re-exports, so that a misspelt name is an error", () => {
   const misspelt = [
-    // @ts-expect-error std/fmt must refuse a colour that it does not export
+    // @ts-expect-error misspelt on purpose: std/fmt exports no such colour
     colors.gren,
-    // @ts-expect-error std/assert must refuse an assertion that it does not export
+    // @ts-expect-error misspelt on purpose: std/assert exports no such assertion
     assertions.asert,
   ];
   assertEquals(misspelt, [undefined, undefined]);
-  // @ts-expect-error std/cli must refuse an option that parseArgs does not know
+  // @ts-expect-error misspelt on purpose: parseArgs of std/cli has no such option
   parseArgs([], { strnig: ["host"] });
   const { host, help, ...rest } = parseArgs(["--help"], {
     boolean: ["help"],
@@ -42,9 +43,9 @@ Deno.test("std types what it re-exports, so that a misspelt name is an error", (
   });
   const typed: [string, boolean] = [host, help];
   assertEquals(typed, ["::1", true]);
-  // @ts-expect-error std/cli must refuse a result that no option was asked for
+  // @ts-expect-error misspelt on purpose: no option of this name was asked for
   assertEquals(rest.hots, undefined);
-  // @ts-expect-error std/http must refuse what the published serveDir lacks
+  // @ts-expect-error wrong on purpose: the published serveDir has no such option
   const options: ServeDirOptions = { cleanUrls: true };
   assertEquals(Object.keys(options), ["cleanUrls"]);
 });
