@@ -60,7 +60,7 @@ const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
   ["BrokenPipe", async () => {
     using ends = await pair();
     ends.server.close();
-    for (let i = 0; i < 100; i++) await ends.client.write(BYTE);
+    while (true) await ends.client.write(BYTE);
   }],
   ["Busy", async () => {
     using listener = Deno.listen(HERE);
