@@ -4,6 +4,7 @@ import { serve as serveClients } from "../scripts/multithread_server.ts";
 import {
   bytes,
   exchange,
+  PATIENCE,
   Peer,
   preload,
   printed,
@@ -247,15 +248,19 @@ Deno.test({
     const port = await server.port();
     /** Connects until the kernel has picked this thread. */
     const connectTo = async (thread: number) => {
-      while (true) {
+      const end = performance.now() + PATIENCE;
+      while (performance.now() < end) {
+        const before = server.out.length; // A port is used again in time.
         const peer = await Peer.connect(port);
-        const from = peer.socket.localPort;
-        const [, picked] = await server.says(
-          new RegExp(`prête pour 127.0.0.1:${from} .Thread (\\d)`),
+        const line = RegExp(
+          `prête pour .*:${peer.socket.localPort} .Thread (\\d)`,
         );
+        const ready = () => server.out.slice(before).match(line);
+        const [, picked] = await server.until(ready, line);
         if (Number(picked) === thread) return peer;
         await peer[Symbol.asyncDispose]();
       }
+      throw new Error(`The kernel never picked thread ${thread}`);
     };
     await using first = await connectTo(1);
     await using second = await connectTo(2);
