@@ -118,13 +118,13 @@ function address({ hostname, port }: Deno.NetAddr): string {
 async function runThread(
   settings: Settings,
   stop: AbortSignal,
-  onListen: () => void,
+  onListen: (port: number) => void,
 ): Promise<void> {
   while (!stop.aborted) {
     const worker = new Worker(import.meta.url, { type: "module" });
     const { promise: end, resolve } = Promise.withResolvers<string>();
     worker.onmessage = ({ data }) =>
-      data === "listening" ? onListen() : resolve(data);
+      typeof data === "number" ? onListen(data) : resolve(data);
     worker.onerror = (event) => {
       event.preventDefault(); // Else it would end the main thread too.
       resolve(event.message);
@@ -152,25 +152,25 @@ async function main(): Promise<void> {
   let threads = Number(args.threads ?? navigator.hardwareConcurrency);
   if (!(threads >= 1 && threads <= 999)) throw new Error("--threads : 1 à 999");
   if (Deno.build.os !== "linux") threads = 1; // Only Linux lets them share a port.
-  // The threads read this file. Without the permission, fail here, in one line.
-  await Deno.stat(import.meta.filename!);
+  await Deno.stat(import.meta.filename!); // The threads must be allowed to read it.
   // Workers would share the port even with another program. This fails instead.
-  const probe = Deno.listen({ hostname: host, port: Number(args.port) });
+  const port = Number(args.port);
+  const probe = Deno.listen({ hostname: host, port });
   probe.close();
   const stop = new AbortController();
-  const listen = { ...probe.addr, reusePort: true, tcpBacklog: 4096 };
+  const listen = { ...probe.addr, port, reusePort: true, tcpBacklog: 4096 };
   const settings = { listen, maxClients: 10_000, limit: 300_000, quiet, raw };
   const ends: Promise<void>[] = [];
   for (let thread = 1; thread <= threads; thread++) {
-    const { promise: listening, resolve } = Promise.withResolvers<void>();
+    const { promise: listening, resolve } = Promise.withResolvers<number>();
     ends.push(runThread({ ...settings, thread }, stop.signal, resolve));
-    await listening;
+    listen.port = await listening; // If it was 0, now the one that the kernel chose.
   }
   // Until here, a signal just ends it. A second one does too. Windows has no SIGTERM.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
-  const where = `${address(probe.addr)} (threads : ${ends.length})`;
+  const where = `${address(listen)} (threads : ${ends.length})`;
   console.log(`Serveur prêt, en attente de requêtes sur ${where}`);
   await Promise.all(ends);
   console.log("Serveur arrêté");
@@ -184,7 +184,7 @@ if ("DedicatedWorkerGlobalScope" in globalThis) {
     if (data === "stop") return stop.abort();
     try {
       const listener = Deno.listen(data.listen);
-      parent.postMessage("listening");
+      parent.postMessage(listener.addr.port);
       await serve(listener, stop.signal, data);
       parent.postMessage("done");
     } catch (error) {

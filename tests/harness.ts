@@ -221,11 +221,6 @@ export async function serve(
     await program[Symbol.asyncDispose]();
     throw error;
   });
-  if (program.err.includes("AddrInUse")) {
-    // Another program took the free port before multithread_server's threads did.
-    await program[Symbol.asyncDispose]();
-    return await serve(script, args, options);
-  }
   return Object.assign(program, { address: ["--port", `${port}`] });
 }
 

@@ -154,6 +154,11 @@ const edits: Record<string, Edit[]> = {
       "await listening;",
       'Deno.addSignalListener("SIGTERM", () => {}); await listening;',
     ],
+    [
+      "the same port for a thread that is started again",
+      "runThread({ ...settings, thread }",
+      "runThread({ ...settings, thread, listen: { ...listen } }",
+    ],
     ["the place of who has left", "clients.delete(dismiss);", ""],
     ["a log that fails", "catch { /*", "catch (e) { throw e; /*"],
     ["the pause before another thread", "await pause(1000);", ""],
