@@ -5,7 +5,6 @@
 
 /** A promise that a script may be excused from, with a reason. */
 export type Promised =
-  | "--unstable-net"
   | "others are served beside a client"
   | "a scene in the demo";
 
@@ -248,9 +247,6 @@ export const scripts: Record<string, Script> = {
     flags: ["--unstable-net", "--allow-net", "--allow-read"],
     first: READY,
     args: ["--threads", "2"],
-    except: {
-      "--unstable-net": "it goes on with one thread, which needs none",
-    },
     tcp: {
       accepted: "Instance de serveur prête pour ",
       backlog: 4096,
