@@ -10,6 +10,7 @@ import {
   serve,
   start,
 } from "./harness.ts";
+import { mutants } from "./mutants_list.ts";
 import { all, scripts } from "./scripts.ts";
 
 const FILES = ["encoding", ...SCRIPTS];
@@ -36,6 +37,13 @@ Deno.test("each script is documented as deno doc --lint wants it", async () => {
   await using lint = new Program(Deno.execPath(), ["doc", "--lint", ...paths]);
   const { code, err } = await lint.end();
   assertEquals(code, 0, err);
+});
+
+Deno.test("each mutant's text is in its script, just once", () => {
+  for (const { script, name, from } of mutants) {
+    const parts = source(script).split(from);
+    assertEquals(parts.length, 2, `${script}: ${name}`);
+  }
 });
 
 /** Their ports, where it is not the course's 50000. */

@@ -166,7 +166,7 @@ const edits: Record<string, Edit[]> = {
     ["the end of the threads", 'worker.postMessage("stop")', "{}"],
     ["the number of threads", "!(threads >= 1 && threads <= 999)", "false"],
     ["its own file, unreadable", "await Deno.stat(import.meta.filename!);", ""],
-    ["a port that is taken", "args.port) }", "args.port), reusePort: true }"],
+    ["a port that is taken", "host, port }", "host, port, reusePort: true }"],
     ["a port that is shared", "reusePort: true", "reusePort: false"],
     ["a long backlog", "tcpBacklog: 4096", "tcpBacklog: 5"],
     ["SIGTERM", 'addSignalListener("SIGTERM", onSignal)', "build"],
