@@ -209,6 +209,14 @@ export function preload(script: string, code: string): { flags: string[] } {
   return { flags: [...header(script).flags, "--preload", url] };
 }
 
+/** JavaScript, to be preloaded: a server tells its pauses of 50 ms on stderr. */
+export const PAUSES = `
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (work, ms) => {
+    if (ms === 50) console.error("Pause");
+    return setTimeout(work, ms);
+  };`;
+
 /** Starts a server on a free port, its input open, and waits until it listens. */
 export async function serve(
   script: string,

@@ -6,6 +6,7 @@ import {
   has,
   hold,
   limit,
+  PAUSES,
   Peer,
   preload,
   Program,
@@ -26,17 +27,13 @@ function assertCalm(err: string): void {
 /** The address of a module. */
 const module = (code: string) =>
   `data:text/javascript,${encodeURIComponent(code)}`;
-/** After this, a message that begins with "!" (33) breaks its handler; a pause is told. */
+/** After this, a message that begins with "!" (33) breaks its handler; pauses are told. */
 const BREAK = module(`
+  ${PAUSES}
   const { decode } = TextDecoder.prototype;
   TextDecoder.prototype.decode = function (bytes) {
     if (bytes?.[0] === 33) throw new TypeError("cassé");
     return decode.call(this, bytes);
-  };
-  const { setTimeout } = globalThis;
-  globalThis.setTimeout = (work, ms) => {
-    if (ms === 50) console.error("Pause");
-    return setTimeout(work, ms);
   };`);
 /** Does so in workers too, which preload nothing. */
 const BREAKING = `
@@ -256,6 +253,7 @@ for (const script of all("server", "tcp")) {
       await using server = await serve(name, args);
       const port = await server.port();
       for (const reads of [true, false]) {
+        server.out = "";
         await using greedy = await Peer.connect(port);
         // More than all the buffers on the way hold.
         const sent = greedy.say("encore\n".repeat(5_000_000));
