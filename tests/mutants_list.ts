@@ -221,6 +221,7 @@ const edits: Record<string, Edit[]> = {
     ["a port that is none", "!(to >= 1 && to <= 65535)", "false"],
   ],
   threads_demo: [
+    ["a thread that ends last", "Promise.all([first, second])", "second"],
     ["an error in a worker", "main.postMessage(error);", "throw error;"],
     ["its own file, unreadable", "await Deno.stat(import.meta.filename!);", ""],
   ],

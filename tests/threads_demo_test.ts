@@ -24,6 +24,27 @@ Deno.test("threads_demo counts to three in two threads, which take turns", async
   assert(together, "one never began before the other one ended");
 });
 
+Deno.test("threads_demo waits for both threads, whichever ends first", async () => {
+  for (const last of ["A", "B"]) {
+    // One has its order when the other one has ended.
+    const late = `
+      let begin;
+      globalThis.Worker = class extends Worker {
+        postMessage(order) {
+          const post = () => super.postMessage(order);
+          if (order.name === "Thread ${last}") begin = post;
+          else post();
+        }
+        terminate() {
+          super.terminate();
+          begin();
+        }
+      };`;
+    const { out } = await run(DEMO, [], preload(DEMO, late));
+    assertMatch(out, RegExp(`${last} : 2\nLes deux threads ont fini\n$`));
+  }
+});
+
 Deno.test("threads_demo --work finds as many primes on all cores as on one, and draws, without colours in a pipe, how long each took", async () => {
   // It looks at the clock twice for each number of threads: they take 2 s, 1 s…
   const clock = `
