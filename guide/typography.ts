@@ -13,7 +13,7 @@ export function typeset(text: string, lang: Language): string {
   text = text.replace(/(?<=\p{L})'(?=[\p{L}«]|$)/gu, "’");
   if (lang !== "fr") return text;
   return text.replace(/« /g, `«${WIDE}`).replace(/ (?=[:»])/g, WIDE)
-    .replace(/ (?=[;!?])|(?<=\d) (?=\d{3}|m?s\b|Kio|Mo\b)/g, NARROW);
+    .replace(/ (?=[;!?])|(?<=\d) (?=\d{3}|m?s\b|[KM]io|Mo\b)/g, NARROW);
 }
 
 /** The same for the text of HTML. */

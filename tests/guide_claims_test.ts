@@ -127,6 +127,11 @@ const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
     await new Promise((late) => signal.onabort = late);
     await Deno.connect({ ...HERE, port: listener.addr.port, signal });
   }],
+  ["TimeoutError", async () => {
+    using ends = await pair();
+    const typed = ReadableStream.from(["Bonjour"]);
+    await converse(ends.client, typed, () => {}, false, 50);
+  }],
   ["TypeError", () => fails("Deno.listenDatagram({})")],
   ["TypeError", () => {
     const half = Uint8Array.of(0xc3); // Of "é".
@@ -346,7 +351,7 @@ for (const [server, put, line, shows] of SOLUTIONS) {
 }
 
 Deno.test("The guide is right about the word that makes server_simple concurrent", async () => {
-  says("le `await` placé devant `handleClient`");
+  says("l'`await` placé devant `handleClient`");
   const put: [RegExp, string] = [/await handleClient/, "handleClient"];
   await using folder = await changed("server_simple", [put]);
   await using server = await serve("server_simple", [], { cwd: folder.path });
