@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { draw } from "../scripts/async_demo.ts";
-import { run } from "./harness.ts";
+import { IN_TERMINAL, run, testWith } from "./harness.ts";
 
 Deno.test("draw of async_demo puts each task where and as long as it was", () => {
   const spans = [
     { name: "A", start: 0, end: 60 },
     { name: "B", start: 60, end: 149.6 },
     // However short, it is seen.
-    { name: "C", start: 60, end: 61 },
+    { name: "C", start: 50, end: 61 },
   ];
   assertEquals(draw(spans, 30), [
     "  A │██ fin à 60 ms",
@@ -46,4 +46,12 @@ Deno.test("async_demo draws both pictures on one scale, without colours in a pip
   )!;
   assertEquals([before, after], [c.ms, together[0].ms]);
   assert(Number(after) < Number(before), out);
+});
+
+testWith("python3", "async_demo has colours on a terminal", async () => {
+  const { out } = await run("async_demo", [], { shell: IN_TERMINAL });
+  const lines = out.split("\n").filter((line) => line.includes("│"));
+  const colours = lines.map((line) => line.slice(0, 6));
+  const [cyan, green] = ["\x1b[36m ", "\x1b[32m "];
+  assertEquals(colours, [cyan, cyan, cyan, green, green, green]);
 });

@@ -4,7 +4,7 @@ import { receive, write } from "../scripts/encoding.ts";
 import { chat as chatOfClient } from "../scripts/p2p_client.ts";
 import { chat as chatOfServer } from "../scripts/p2p_server.ts";
 import { NOT_UTF8 } from "./any_bytes.ts";
-import { bytes, pair } from "./harness.ts";
+import { bytes, pair, rest } from "./harness.ts";
 
 const WELCOME = ["Vous êtes connecté au serveur, envoyez vos messages"];
 const SIDES = [
@@ -56,6 +56,13 @@ for (const { name, chat, peer, welcome } of SIDES) {
     await ends.client.closeWrite();
     await over;
     assertEquals(screen.shown, [`${peer} >> dernier mot`]);
+  });
+
+  Deno.test(`chat of ${name} in raw mode adds nothing to its lines`, async () => {
+    using ends = await pair();
+    const over = chat(ends.server, terminal("un", "FIN"), NEVER, true);
+    assertEquals(await rest(ends.client), [...welcome, "un", "FIN"].join(""));
+    await over;
   });
 
   Deno.test(`chat of ${name} shows together what one read brings, up to a FIN in any case, which ends it`, async () => {

@@ -1,7 +1,12 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { ClientSocket } from "../scripts/client_class.ts";
 import { Refusal } from "../scripts/encoding.ts";
-import { bytes, pair, rest } from "./harness.ts";
+import { bytes, pair, rest, run, serve } from "./harness.ts";
 
 Deno.test("ClientSocket receives messages one by one, then undefined", async () => {
   using ends = await pair();
@@ -79,4 +84,12 @@ Deno.test("ClientSocket says what ended it to each further call", async () => {
     await assertRejects(() => socket.receive(), Refusal, "UTF-8");
     await assertRejects(() => socket.send("un mot ?"), Refusal, "UTF-8");
   }
+});
+
+Deno.test("client_class says that its connection is closed once it is", async () => {
+  await using server = await serve("server_simple");
+  const flags = ["--allow-net", "--preload", "scripts/trace.ts"];
+  const options = { flags, shell: 'exec "$@" 2>&1' };
+  const { out } = await run("client_class", server.address, options);
+  assertMatch(out, / close\nConnexion fermée\n/);
 });

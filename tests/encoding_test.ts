@@ -78,9 +78,10 @@ Deno.test("receive in raw mode takes each read for a message, and is exact or re
 });
 
 Deno.test("receive refuses an endless line while it is still coming", async () => {
-  let given = 0;
+  let given = 0, first = 0;
   const endless: Pick<Deno.Conn, "read"> = {
     read(buffer) {
+      first ||= buffer.length;
       buffer.fill(97);
       given += buffer.length;
       return Promise.resolve(buffer.length);
@@ -88,6 +89,10 @@ Deno.test("receive refuses an endless line while it is still coming", async () =
   };
   await assertRejects(() => receive(endless).next(), Refusal, TOO_LONG);
   assertEquals(given, MAX_LINE);
+  assertEquals(first, 512, "an idle client is cheap");
+  // Nor does it hold more after lines that fill its buffer, again and again.
+  const more = "\n".repeat(3 * MAX_LINE) + "x".repeat(3 * MAX_LINE);
+  assertEquals((await receiveAll([bytes(more)])).error, TOO_LONG);
 });
 
 Deno.test("receive lets the event loop turn while there is always more", async () => {
@@ -123,7 +128,7 @@ Deno.test("printable leaves no control, escape or bidirectional character", () =
   assertEquals(printable("\x1b[31mrouge\x07\x9b\r\n\u2028\u2029"), "[31mrouge");
   assertEquals(printable("a\u202egnp.exe\u2066"), "agnp.exe");
   const good = "Déjà vu, 5 € 👩‍💻 — été";
-  assertEquals(printable(good.replace(" ", "\t")), good);
+  assertEquals(printable(good.replaceAll(" ", "\t")), good);
 });
 
 Deno.test("write gets all the bytes out, where one conn.write takes a part", async () => {

@@ -100,6 +100,7 @@ for (const [name, script] of Object.entries(scripts)) {
     const { code, out, err } = await run(name, ["--help"], options);
     assertEquals([code, err], [0, ""]);
     assertMatch(out, /^\S.*\n$/);
+    if (source(name).includes('"_"]')) assertMatch(out, /\[MESSAGE\]/);
     const parsed = source(name).matchAll(/^ +(?:boolean|string): \[(.*)\],/gm);
     for (const [, list] of parsed) {
       for (const option of list.match(/[a-z]+/g)!) {

@@ -45,13 +45,16 @@ function serveHere(changes: { maxClients?: number; limit?: number } = {}) {
 
 /**
  * A listener, in memory, with one client: each of its pieces is there for one read,
- * and then it ends. All writes wait for `release`, or for the connection's end.
+ * and then it ends; an empty one makes it silent instead. All writes wait for
+ * `release`, or for the connection's end.
  */
 function inMemory(...pieces: string[]) {
   const delays: (boolean | undefined)[] = [], written: string[] = [];
   const writing = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<never>();
+  const silence = Promise.withResolvers<never>();
+  silence.promise.catch(() => {}); // Perhaps nobody waits for it.
   let gone = false;
   const conn = {
     remoteAddr: { hostname: "127.0.0.1", port: 1 },
@@ -59,6 +62,7 @@ function inMemory(...pieces: string[]) {
     read(buffer: Uint8Array) {
       const piece = pieces.shift();
       if (piece === undefined) return Promise.resolve(null);
+      if (piece === "") return silence.promise;
       buffer.set(bytes(piece));
       return Promise.resolve(piece.length);
     },
@@ -73,6 +77,7 @@ function inMemory(...pieces: string[]) {
     [Symbol.dispose]() {
       gone = true;
       released.reject(new Deno.errors.Interrupted());
+      silence.reject(new Deno.errors.Interrupted());
     },
   };
   const clients = [conn];
@@ -166,6 +171,25 @@ Deno.test("multithread_server tells a client that is silent, or drips, that its 
     assertEquals(await speaks.end(), ANSWER.repeat(3));
   });
   assertEquals(lines, []);
+});
+
+Deno.test("multithread_server reckons the time of a message from when its client has taken the answer before", async () => {
+  const { setInterval } = globalThis;
+  let tick = () => {};
+  Object.assign(globalThis, { setInterval: (work: () => void) => tick = work });
+  const client = inMemory("un\n", "");
+  const stop = new AbortController();
+  const done = serveClients(client.listener, stop.signal, SETTINGS);
+  Object.assign(globalThis, { setInterval });
+  await client.writing;
+  for (let tenth = 0; tenth < 7; tenth++) tick();
+  client.release();
+  await new Promise(setImmediate); // Now the answer has been taken.
+  for (let tenth = 0; tenth < 7; tenth++) tick();
+  await new Promise(setImmediate);
+  stop.abort();
+  await done;
+  assertEquals(client.written, [ANSWER, "Le serveur s'arrête\n"]);
 });
 
 Deno.test("multithread_server says so to who comes when it is full, and takes who comes later", async () => {
@@ -273,7 +297,10 @@ Deno.test({
     await again.say("bonjour\n");
     await again.hears(ANSWER);
     server.kill();
-    assertEquals((await server.end()).code, 0);
+    const { code, out } = await server.end();
+    assertEquals(code, 0);
+    // It has waited for both of its clients, which are still there.
+    assertMatch(out, /(\nConnexion fermée avec .*){2}\nServeur arrêté\n$/);
   },
 });
 
@@ -299,4 +326,25 @@ Deno.test("multithread_server tells a thread its limits, starts it again a secon
   assertEquals(server.signal, "SIGTERM");
   // What a thread is told, and the time until the next one.
   assertMatch(out, /^10000 300000\npause 1000\n10000 300000\n/);
+});
+
+Deno.test("multithread_server stops though a thread has just died", async () => {
+  const dying = preload(
+    "multithread_server",
+    `globalThis.Worker = class {
+       terminate() {}
+       postMessage(settings) {
+         if (settings === "stop") return;
+         queueMicrotask(() => this.onmessage({ data: 50000 }));
+         setTimeout(() => this.onmessage({ data: "cassé" }));
+       }
+     };`,
+  );
+  const args = ["--threads", "1"];
+  await using server = await serve("multithread_server", args, dying);
+  await server.complains("mort, relancé : cassé");
+  server.kill();
+  const { code, out } = await server.end();
+  assertEquals(code, 0);
+  assertMatch(out, /\nServeur arrêté\n$/);
 });

@@ -29,6 +29,7 @@ const TERMINAL: Edit[] = [
 const CHAT: Edit[] = [
   ...TERMINAL,
   ["what may be shown", "printable(line)", "line"],
+  ["raw lines", "encode(line, raw)", "encode(line)"],
   ["Nagle", "conn.setNoDelay(true);", ""],
   ["keep-alive", "conn.setKeepAlive(true);", ""],
   ["what comes after FIN", "messages.length = fin + 1", "fin"],
@@ -66,6 +67,12 @@ const SERVER: Edit[] = [
 /** What takes protections away, by script. */
 const edits: Record<string, Edit[]> = {
   encoding: [
+    [
+      "the limit of its buffer",
+      "transfer(MAX_LINE)",
+      "transfer(buffer.length * 2)",
+    ],
+    ["a small buffer at first", "raw ? MAX_LINE : 512", "MAX_LINE"],
     ["half of a surrogate pair", "!message.isWellFormed()", "false"],
     ["one message of several lines", "/\\n|\\r$/.test(message)", "false"],
     ['a message that ends with "\\r"', "/\\n|\\r$/", "/\\n/"],
@@ -105,6 +112,7 @@ const edits: Record<string, Edit[]> = {
     ["the backlog", ", tcpBacklog: 5", ""],
   ],
   client_simple: [
+    ["the limit of connect", "signal: AbortSignal.timeout(5000),", ""],
     ["the time limit", "() => conn[Symbol.dispose]()", "() => {}"],
     ["a limit that is over", "timeout.remove", "timeout.add"],
     ["what the limit says", "timeout.aborted ?", "false ?"],
@@ -115,6 +123,11 @@ const edits: Record<string, Edit[]> = {
     ["the hint", " : lancez d'abord le serveur", ""],
   ],
   client_class: [
+    [
+      "the limit of connect",
+      "{ hostname, port, signal }",
+      "{ hostname, port }",
+    ],
     ["Nagle", "conn.setNoDelay(true);", ""],
     ["glued messages", "...value ?? []", "...value?.slice(0, 1) ?? []"],
     ["the time limit", "() => this.conn[Symbol.dispose]()", "() => {}"],
@@ -126,6 +139,21 @@ const edits: Record<string, Edit[]> = {
     ["what may be shown", "printable(answer)", "answer"],
   ],
   multithread_server: [
+    [
+      "the last word before the end",
+      "await hangUp(conn, lastWord, raw);\n  clients.delete(dismiss);",
+      "clients.delete(dismiss);\n  await hangUp(conn, lastWord, raw);",
+    ],
+    [
+      "a stop after a death",
+      "while (!stop.aborted) {\n    const worker",
+      "while (true) {\n    const worker",
+    ],
+    [
+      "time that begins with the answer",
+      "await answering;\n      clients.set(dismiss, 0);",
+      "clients.set(dismiss, 0);\n      await answering;",
+    ],
     ["the pause", "await pause(50)", "0"],
     ["the stop of its clients", 'dismiss("Le serveur s\'arrête");', ";"],
     ["clients that have yet to leave", "clients.size > 0", "false"],
@@ -173,6 +201,12 @@ const edits: Record<string, Edit[]> = {
     ["the second signal", "Deno.exit(130)", "stop.abort()"],
   ],
   web_server: [
+    [
+      "a list's hidden names",
+      "quiet: true }",
+      "quiet: true, showDotfiles: true }",
+    ],
+    ["names of the loopback alone", "/^(localhost", "/(localhost"],
     ["dotfiles", 'path.split("/").some(isHidden)', "false"],
     ["dotfiles behind a link", "inside.split(sep).some(isHidden)", "false"],
     [".well-known", "(?!well-known$)", ""],
@@ -212,6 +246,7 @@ const edits: Record<string, Edit[]> = {
     ["long datagrams", "new Uint8Array(65535)", "new Uint8Array(512)"],
   ],
   udp_client: [
+    ["an answer from elsewhere", '? "::"', '? "::1"'],
     ["lost datagrams", "repeat, 1000", "String, 1000"],
     ["datagrams lost twice", "repeat, 3000", "String, 3000"],
     ["strangers", "if (from !== address(server)) {", "if (false) {"],
@@ -228,6 +263,7 @@ const edits: Record<string, Edit[]> = {
   p2p_server: [
     ...SERVER,
     ...CHAT,
+    ["the second Ctrl-C", '"Serveur >> ", onSignal', '"Serveur >> ", onEnd'],
     ["accept's errors", "terminal.show(`Client non", "throw (`Client non"],
     ["errors of a client", "show(`Client perdu", "throw (`Client"],
     ["who is not there", "lines.locked || !interactive", "true"],
@@ -257,6 +293,7 @@ const edits: Record<string, Edit[]> = {
     ["the hint", " : lancez d'abord le serveur", ""],
   ],
   trace: [
+    ["a worker beside its own", ", globalThis.location?.href", ""],
     ["a buffer that is used again", "args[0]?.slice?.(0, 161)", "args[0]"],
     ["a console that changes", 'log("%c%s', 'console.error("%c%s'],
     ["a line that is lost", "catch { /* The", "catch (e) { throw e; /* The"],

@@ -1,6 +1,6 @@
 /** What only p2p_server does; chat_test.ts and keyboards_test.ts have the rest. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { Peer, run, serve, start } from "./harness.ts";
+import { Peer, preload, run, serve, start } from "./harness.ts";
 import { atTerminal } from "./tmux.ts";
 
 const WELCOME = "Vous êtes connecté au serveur, envoyez vos messages\n";
@@ -78,7 +78,29 @@ atTerminal(
     await terminal.type("personne ?");
     await terminal.press("Enter");
     await terminal.shows(
-      "\nLigne perdue : personne n'est connecté\nServeur >>",
+      "\nstderr: Ligne perdue : personne n'est connecté\nServeur >>",
     );
   },
+  preload(
+    "p2p_server",
+    'console.error = (line) => console.log("stderr: " + line);',
+  ),
+);
+
+atTerminal(
+  "p2p_server",
+  "ends at once at a second Ctrl-C, though its client stays",
+  async (terminal, client) => {
+    await terminal.press("C-c");
+    await client.hears(WELCOME + "FIN\n");
+    await terminal.press("C-c");
+    assertEquals(await terminal.ended(), 130);
+  },
+  // For the end, it has all the time of the world.
+  preload(
+    "p2p_server",
+    `const { setTimeout } = globalThis;
+     globalThis.setTimeout = (work, ms) =>
+       setTimeout(work, ms === 3000 ? 2 ** 31 - 1 : ms);`,
+  ),
 );

@@ -65,6 +65,10 @@ Deno.test("relay keeps each piece as long as it is told to, in order, and no lon
     return setNoDelay.call(this, on);
   };
   await using way = await through({ slice: 4, late: 30 });
+  const before = performance.now();
+  await way.server.write(bytes(TEXT));
+  await way.client.hears(TEXT);
+  assert(performance.now() - before > 145, "the same on the way back");
   const begin = performance.now();
   way.client.say(TEXT).then(() => way.client.socket.end());
   assertEquals(await rest(way.server), TEXT);
@@ -95,6 +99,10 @@ Deno.test("relay glues what comes in several writes", async () => {
   await using way = await through({ glue: 1000 });
   await way.client.drip("un\n");
   assertEquals(await read(way.server), "un\n");
+  const begin = performance.now();
+  await way.server.write(bytes("deux"));
+  await way.client.hears("deux");
+  assert(performance.now() - begin > 990, "it waits for more on the way back");
 });
 
 Deno.test("relay half-closes after so many bytes, and the other half goes on", async () => {
@@ -109,10 +117,13 @@ Deno.test("relay half-closes after so many bytes, and the other half goes on", a
 
 Deno.test("relay resets both sides after so many bytes", async () => {
   await using way = await through({ "reset-after": 4, way: "←" });
+  let told = "";
+  way.client.socket.on("error", ({ message }) => told = message);
   await way.server.write(bytes(TEXT));
   assertEquals(await way.relay.end, "← reset");
   assertEquals(way.relay.pieces["←"], [4]);
   await way.client.ended();
+  assertMatch(told, /ECONNRESET/);
   assertEquals(await rest(way.server), "ConnectionReset");
 });
 
@@ -220,7 +231,7 @@ Deno.test("relay connects a hundred at most, lest descriptors run out, then othe
   for (let n = 0; n < 100; n++) servers.use(await listener.accept());
   assertEquals(await (await come()).ended(), "");
   await first.reset();
-  await relay.says("ECONNRESET"); // Now it is no longer counted.
+  await relay.says("ECONNRESET\n"); // Now it is no longer counted.
   const next = await come();
   const server = servers.use(await listener.accept());
   await next.say("là ?");

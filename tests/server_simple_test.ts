@@ -48,6 +48,11 @@ Deno.test("handleClient of server_simple ends a client at its limit, though it d
     20,
   );
   const { signal } = new AbortController();
+  const dispose = ends.server[Symbol.dispose].bind(ends.server);
+  ends.server[Symbol.dispose] = () => {
+    console.log("fermée");
+    dispose();
+  };
   const lines = await printed(async () => {
     let over = false;
     const handled = handleClient(ends.server, signal, false, 200)
@@ -60,6 +65,7 @@ Deno.test("handleClient of server_simple ends a client at its limit, though it d
     assertEquals(getEventListeners(signal, "abort"), [], "it leaves nothing");
   });
   assert(lines.includes("Client perdu : Refusal: Délai dépassé"), `${lines}`);
+  assertEquals(lines.slice(-2), ["fermée", "Connexion fermée"]);
 });
 
 Deno.test("handleClient of server_simple sends off a client that was accepted while it stops", async () => {

@@ -59,6 +59,13 @@ for (const { name, transport, args = [], tcp } of all("server")) {
     assertMatch(end.err, /^AddrInUse: .* --port \d+\n$/);
   });
 
+  Deno.test(`${name} says in one line that an address is not this machine's, where no option helps`, async () => {
+    const host = ["--host", "192.0.2.1", "--port", "0"]; // RFC 5737: nobody's.
+    const { code, out, err } = await run(name, [...host, ...args]);
+    assertEquals([code, out], [1, ""]);
+    assertMatch(err, /^AddrNotAvailable: [^:]*\n$/);
+  });
+
   Deno.test(`${name} ends with 1 when it cannot print where it listens`, async () => {
     const shell = 'exec "$@" >/dev/full';
     const { code, err } = await run(name, ["--port", "0", ...args], { shell });

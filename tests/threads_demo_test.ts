@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LINUX, preload, run, testWith } from "./harness.ts";
+import { IN_TERMINAL, LINUX, preload, run, testWith } from "./harness.ts";
 
 const DEMO = "threads_demo";
 
@@ -79,5 +79,23 @@ testWith(
     });
     assertEquals(code, 1);
     assertMatch(err, /^Error: No space left on device.*\n$/);
+  },
+);
+
+testWith(
+  "python3",
+  "threads_demo --work draws eight lines at most, with colours on a terminal",
+  async () => {
+    const many = `
+      Object.defineProperty(navigator, "hardwareConcurrency", { value: 9 });
+      globalThis.Worker = class {
+        constructor() { this.postMessage(); }
+        postMessage() { queueMicrotask(() => this.onmessage({ data: 1 })); }
+        terminate() {}
+      };`;
+    const options = { ...preload(DEMO, many), shell: IN_TERMINAL };
+    const { out } = await run(DEMO, ["--work"], options);
+    assertEquals(out.match(/^threads : \d+/gm)?.at(-1), "threads : 8");
+    assert(out.includes("\x1b[36m█"), out);
   },
 );

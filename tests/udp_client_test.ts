@@ -134,3 +134,19 @@ Deno.test("ask of udp_client takes an answer as it came, and refuses one that is
   const address = await addressOf(broken);
   await assertRejects(() => ask(address, "a"), Refusal, "pas de l'UTF-8");
 });
+
+Deno.test("ask of udp_client listens where an answer from another machine can come", async () => {
+  const { listenDatagram } = Deno, hostnames: string[] = [];
+  Object.assign(Deno, {
+    listenDatagram({ hostname }: { hostname: string }) {
+      hostnames.push(hostname);
+      throw new Error("assez");
+    },
+  });
+  for (const hostname of ["192.0.2.1", "2001:db8::1"]) {
+    const server = { hostname, port: 1, transport: "udp" } as const;
+    await assertRejects(() => ask(server, "a"), Error, "assez");
+  }
+  Object.assign(Deno, { listenDatagram });
+  assertEquals(hostnames, ["0.0.0.0", "::"]);
+});

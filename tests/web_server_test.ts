@@ -132,6 +132,7 @@ const ROWS: Row[] = [
   ["GET /.well-knownx", 404, "a name that begins like .well-known"],
   ["GET //dossier", 404, "a name that is empty"],
   ["POST /page.txt", 405, "another method", "Allow: GET, HEAD\r\n"],
+  ["DELETE /page.txt", 405, "one more", "Allow: GET, HEAD\r\n"],
   ["GET http://localhost:99999/", 400, "an impossible port"],
   ["GET /", 400, "a name that is none", "", "a b"],
   ["GET /", 421, "another name (DNS rebinding)", "", "attacker.example"],
@@ -153,6 +154,7 @@ Deno.test({
         assertEquals(answer.status, status);
         assert((head + body).includes(part), head + body);
         assert(!body.includes(SECRET), body);
+        assert(!/>\.\w/.test(body), "a hidden name in a list");
         assertMatch(head, /\r\nx-content-type-options: nosniff\r\n/i);
         assertMatch(head, /\r\ncache-control: no-cache\r\n/i);
         // HEAD is GET without a body (RFC 9110, 9.3.2).
@@ -197,7 +199,7 @@ Deno.test("handle of web_server answers to loopback's names and the one that it 
   }
   const evil = ["", "localhost.", "127.0.0.1.", "localhost@"]
     .map((start) => `${start}attacker.example`);
-  for (const host of [...evil, "192.168.1.2", "[::2]"]) {
+  for (const host of [...evil, "192.168.1.2", "[::2]", "[2001:db8::1]"]) {
     assertEquals(await status(host, "mon-pc"), 421, host);
     assertEquals(await status(host), 200, host);
   }
