@@ -2,9 +2,13 @@
 import { type Browser, chromium } from "playwright-core";
 import { has } from "./harness.ts";
 
-/** The browser's command, or nothing. */
-export const BROWSER = ["chromium", "chromium-browser", "google-chrome"]
-  .find(has);
+/** The browser's command, or nothing. The first takes half the others' CPU time. */
+export const BROWSER = [
+  "chromium-headless-shell",
+  "chromium",
+  "chromium-browser",
+  "google-chrome",
+].find(has);
 
 /** Starts the browser, without a window. */
 export async function launch(): Promise<Browser> {
