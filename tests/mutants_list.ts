@@ -225,6 +225,7 @@ const edits: Record<string, Edit[]> = {
     ["one line for a listing", ", quiet: true", ""],
     ["its own name in any case", ".toLowerCase()", ""],
     ["its own name on IPv6", "\\[?::1\\]?", "\\[::1\\]"],
+    ["the pause", "await pause(50);", ""],
     ["the stop's limit", "pause(limit)]", "pause(60_000)]"],
     ["a folder that is none", "Deno.readDirSync(root);", ""],
     ["a folder called index.html", "index?.fileInfo.isFile", "index"],
