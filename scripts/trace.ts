@@ -1,4 +1,4 @@
-// deno-lint-ignore-file no-explicit-any -- the functions that it wraps take and return values of every type
+// deno-lint-ignore-file no-explicit-any -- it wraps functions of every signature, and looks into what they take and return: as `unknown`, each look would need a cast
 /**
  * Shows what a program does with its sockets: each call, once it has returned.
  *

@@ -24,17 +24,17 @@ Deno.test("serveFile of std/http sends a file with all that caches need", async 
   });
 });
 
-// Each @ts-expect-error is the assertion itself: it fails `deno check` as soon as its
-// next line is no longer a type error. That is how a wrong type of std/ is noticed.
+// That a wrong name is a type error is what this test asserts, and TypeScript has one
+// way to assert it: `deno check` fails where the line below such a comment is none.
 Deno.test("std types what it re-exports, so that a misspelt name is an error", () => {
   const misspelt = [
-    // @ts-expect-error misspelt on purpose: std/fmt exports no such colour
+    // @ts-expect-error misspelt on purpose: the colour that std/fmt exports is green
     colors.gren,
-    // @ts-expect-error misspelt on purpose: std/assert exports no such assertion
+    // @ts-expect-error misspelt on purpose: what std/assert exports is assert
     assertions.asert,
   ];
   assertEquals(misspelt, [undefined, undefined]);
-  // @ts-expect-error misspelt on purpose: parseArgs of std/cli has no such option
+  // @ts-expect-error misspelt on purpose: the option of parseArgs is string
   parseArgs([], { strnig: ["host"] });
   const { host, help, ...rest } = parseArgs(["--help"], {
     boolean: ["help"],
@@ -43,9 +43,9 @@ Deno.test("std types what it re-exports, so that a misspelt name is an error", (
   });
   const typed: [string, boolean] = [host, help];
   assertEquals(typed, ["::1", true]);
-  // @ts-expect-error misspelt on purpose: no option of this name was asked for
+  // @ts-expect-error misspelt on purpose: what parseArgs was asked for is host
   assertEquals(rest.hots, undefined);
-  // @ts-expect-error wrong on purpose: the published serveDir has no such option
-  const options: ServeDirOptions = { cleanUrls: true };
-  assertEquals(Object.keys(options), ["cleanUrls"]);
+  // @ts-expect-error misspelt on purpose: the option of serveDir is showDirListing
+  const options: ServeDirOptions = { showDirListings: true };
+  assertEquals(Object.keys(options), ["showDirListings"]);
 });
