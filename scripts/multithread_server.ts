@@ -153,8 +153,8 @@ async function main(): Promise<void> {
   if (!(threads >= 1 && threads <= 999)) throw new Error("--threads : 1 à 999");
   if (Deno.build.os !== "linux") threads = 1; // Only Linux lets them share a port.
   await Deno.stat(import.meta.filename!); // The threads must be allowed to read it.
-  // Workers would share the port even with another program. This fails instead.
   const port = Number(args.port);
+  // Workers would share the port even with another program. This fails instead.
   const probe = Deno.listen({ hostname: host, port });
   probe.close();
   const stop = new AbortController();
