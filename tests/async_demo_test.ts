@@ -49,7 +49,8 @@ Deno.test("async_demo draws both pictures on one scale, without colours in a pip
 });
 
 testWith("python3", "async_demo has colours on a terminal", async () => {
-  const { out } = await run("async_demo", [], { shell: IN_TERMINAL });
+  const options = { colours: true, shell: `${IN_TERMINAL} "$@"` };
+  const { out } = await run("async_demo", [], options);
   const lines = out.split("\n").filter((line) => line.includes("│"));
   const colours = lines.map((line) => line.slice(0, 6));
   const [cyan, green] = ["\x1b[36m ", "\x1b[32m "];

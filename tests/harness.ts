@@ -279,9 +279,9 @@ export function testWith(
   });
 }
 
-/** A shell line that runs a program in a terminal, Python's, with its colours. */
+/** A shell line that runs the command after it in a terminal, Python's. */
 export const IN_TERMINAL =
-  'unset NO_COLOR; exec python3 -c "import pty, sys; pty.spawn(sys.argv[1:])" "$@"';
+  'exec python3 -c "import pty, sys; pty.spawn(sys.argv[1:])"';
 
 /** Runs Python code, which finds its arguments in `sys.argv[1:]`. */
 export function python(code: string, ...args: (string | number)[]): Program {

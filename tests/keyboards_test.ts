@@ -1,6 +1,13 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { listen, meet, preload, start, testWith } from "./harness.ts";
+import {
+  IN_TERMINAL,
+  listen,
+  meet,
+  preload,
+  start,
+  testWith,
+} from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal } from "./tmux.ts";
 
@@ -134,8 +141,7 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
       "python3",
       `${name} has no prompt where only ${what} is a terminal`,
       async () => {
-        const spawn = "import pty, sys; pty.spawn(sys.argv[1:])";
-        const shell = `exec python3 -c "${spawn}" sh -c '${line}' sh "$@"`;
+        const shell = `${IN_TERMINAL} sh -c '${line}' sh "$@"`;
         await meet(name, async (program, peer) => {
           if (what === "a keyboard") await program.type("un\ndeux\n");
           for (const word of ["un", "deux"]) {

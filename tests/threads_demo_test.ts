@@ -93,8 +93,11 @@ testWith(
         postMessage() { queueMicrotask(() => this.onmessage({ data: 1 })); }
         terminate() {}
       };`;
-    const options = { ...preload(DEMO, many), shell: IN_TERMINAL };
-    const { out } = await run(DEMO, ["--work"], options);
+    const { out } = await run(DEMO, ["--work"], {
+      ...preload(DEMO, many),
+      colours: true,
+      shell: `${IN_TERMINAL} "$@"`,
+    });
     assertEquals(out.match(/^threads : \d+/gm)?.at(-1), "threads : 8");
     assert(out.includes("\x1b[36m█"), out);
   },
