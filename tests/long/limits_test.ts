@@ -14,6 +14,7 @@ import {
   start,
   testWith,
 } from "../harness.ts";
+import { TcpRelay } from "../faults/relay.ts";
 import { all } from "../scripts.ts";
 
 /** The date goes on by six hours whenever it is asked for. */
@@ -140,3 +141,15 @@ for (const { name, kind, keyboard } of [...all("server"), ...all("client")]) {
     }
   });
 }
+
+Deno.test("relay keeps each piece as long as it is told to, both ways", async () => {
+  await using server = await serve("server_simple");
+  const faults = { slice: 4, late: 100 };
+  await using relay = await TcpRelay.start(await server.port(), faults);
+  await using client = await Peer.connect(relay.port);
+  const answered = client.say("bonjour\n").then(() => client.ended());
+  const took = await seconds(answered);
+  const pieces = [...relay.pieces["→"], ...relay.pieces["←"]].length;
+  const least = pieces * 0.1;
+  assert(took > least - 0.02 && took < least + 2, `${took} s, not ${least}`);
+});
