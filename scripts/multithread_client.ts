@@ -26,6 +26,7 @@ export async function converse(
   limit = 60_000,
 ): Promise<void> {
   let answered = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<never>();
   let leaving = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const listen = async () => {
@@ -40,15 +41,15 @@ export async function converse(
       const bytes = encode(line, raw);
       leaving = /^\s*fin\s*$/i.test(line);
       answered = Promise.withResolvers();
-      const late = new DOMException("aucune réponse", "TimeoutError");
-      timer = setTimeout(() => answered.reject(late), limit);
+      const timeout = new DOMException("aucune réponse", "TimeoutError");
+      timer = setTimeout(() => late.reject(timeout), limit);
       await Promise.all([write(conn, bytes), answered.promise]);
       clearTimeout(timer);
       if (leaving) return;
     }
   };
   try {
-    await Promise.race([listen(), ask()]);
+    await Promise.race([listen(), ask(), late.promise]);
   } finally {
     clearTimeout(timer);
     await hangUp(conn); // Closing ends what the other loop waits for, too.
