@@ -1,6 +1,6 @@
 /**
  * `@std/assert` for machines that reach npm but not JSR: the assertions that this
- * project uses, from `npm:deno-std`, with types. See "Dependencies" in README.md.
+ * project uses, from `npm:deno-std`, with types. See "Copy a script" in README.md.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * `@std/cli/parse-args` for machines that reach npm but not JSR: the same
- * function, from `npm:deno-std`, with types. See "Dependencies" in README.md.
+ * function, from `npm:deno-std`, with types. See "Copy a script" in README.md.
  *
  * The types are stricter than the published ones: a name that is not among
  * the options does not exist on the result. What compiles here compiles there.

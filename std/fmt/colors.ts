@@ -1,6 +1,6 @@
 /**
  * `@std/fmt/colors` for machines that reach npm but not JSR: the functions that
- * this project uses, from `npm:deno-std`, with types. See "Dependencies" in
+ * this project uses, from `npm:deno-std`, with types. See "Copy a script" in
  * README.md.
  *
  * @module

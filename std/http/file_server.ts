@@ -1,6 +1,6 @@
 /**
  * `@std/http/file-server` for machines that reach npm but not JSR: the published
- * code, from `npm:deno-std`, with types. See "Dependencies" in README.md.
+ * code, from `npm:deno-std`, with types. See "Copy a script" in README.md.
  *
  * That package holds the published `http/file_server.js`, but of its imports six are
  * left out and a seventh has another name. So this file reads it as text, makes each
