@@ -15,6 +15,7 @@ import {
 } from "./guide_text.ts";
 import { has, PATIENCE, Program, serve, start, testWith } from "./harness.ts";
 import { command, Screen } from "./screen.ts";
+import { scripts } from "./scripts.ts";
 
 // Transcripts
 
@@ -80,7 +81,8 @@ async function types(
   const [, script] = line.match(/^deno run .*scripts\/(\w+)\.ts/) ?? [];
   const traced = line.replace("--preload scripts/trace.ts ", "");
   if (script) assert(traced.startsWith(command(script)), line);
-  const rest = script?.includes("client") ? ` --port ${port}` : "";
+  const isClient = script && scripts[script].kind === "client";
+  const rest = isClient ? ` --port ${port}` : "";
   const real = line.replaceAll(`${as}`, `${port}`) + rest;
   await using shell = new Program("sh", ["-c", `(${real}) 2>&1`]);
   const { code, out } = await shell.end();

@@ -37,46 +37,58 @@ interface Common {
   except?: Partial<Record<Promised, string>>;
 }
 
-/** A script that listens. */
-export interface Server extends Common {
-  kind: "server";
-  transport: "tcp" | "udp" | "http" | "relay";
-  tcp?: {
-    /** Logged when it has accepted a client, before the client's address. */
-    accepted: string;
-    /** How many clients may wait to be accepted, where it says so. */
-    backlog?: number;
-    /** Said to each client before anything is heard of it. */
-    welcome: string;
-    /** All that is said, after the welcome, to who says these messages and ends. */
-    answer: (messages: string[]) => string;
-    /** Said, after the welcome, when the server stops. */
-    farewell: string;
-    /** How a message of a client looks on stdout. */
-    shows: (message: string) => string;
-    course: CoursePeer[];
-  };
+/** A script that listens; one that talks TCP says how. */
+export type Server =
+  & Common
+  & { kind: "server" }
+  & (
+    | { transport: "tcp"; tcp: TcpServer }
+    | { transport: "udp" | "http" | "relay"; tcp?: undefined }
+  );
+
+/** What a server says over TCP, and shows. */
+interface TcpServer {
+  /** Logged when it has accepted a client, before the client's address. */
+  accepted: string;
+  /** How many clients may wait to be accepted, where it says so. */
+  backlog?: number;
+  /** Said to each client before anything is heard of it. */
+  welcome: string;
+  /** All that is said, after the welcome, to who says these messages and ends. */
+  answer: (messages: string[]) => string;
+  /** Said, after the welcome, when the server stops. */
+  farewell: string;
+  /** How a message of a client looks on stdout. */
+  shows: (message: string) => string;
+  course: CoursePeer[];
 }
 
-/** A script that connects, or sends. */
-export interface Client extends Common {
-  kind: "client";
-  transport: "tcp" | "udp";
-  /** The server that it talks to. */
-  partner: string;
-  tcp?: {
-    /** What a conversation takes: typed, one after the other. */
-    typed: string[];
-    /** What the server hears of it first, if nothing is typed. */
-    asks?: RegExp;
-    /** How a message of the server looks on stdout. */
-    shows: (message: string) => string;
-    /** Exit code when the server ends the conversation without a word. */
-    unanswered: 0 | 1;
-    /** All it prints of a conversation with its partner, after its first line. */
-    whole: string;
-    course: CoursePeer;
-  };
+/** A script that connects, or sends; one that talks TCP says how. */
+export type Client =
+  & Common
+  & {
+    kind: "client";
+    /** The server that it talks to. */
+    partner: string;
+  }
+  & (
+    | { transport: "tcp"; tcp: TcpClient }
+    | { transport: "udp"; tcp?: undefined }
+  );
+
+/** What a client says over TCP, and shows. */
+interface TcpClient {
+  /** What a conversation takes: typed, one after the other. */
+  typed: string[];
+  /** What the server hears of it first, if nothing is typed. */
+  asks?: RegExp;
+  /** How a message of the server looks on stdout. */
+  shows: (message: string) => string;
+  /** Exit code when the server ends the conversation without a word. */
+  unanswered: 0 | 1;
+  /** All it prints of a conversation with its partner, after its first line. */
+  whole: string;
+  course: CoursePeer;
 }
 
 /** A script that plays alone. */
@@ -99,7 +111,7 @@ const UDP = ["--unstable-net", "--allow-net"];
 const READY = /^Serveur prêt, en attente de requêtes sur /;
 const TOOL = { "a scene in the demo": "it is for all sections, and none" };
 /** What both clients of server_simple do. */
-const ASKS_ONCE: NonNullable<Client["tcp"]> = {
+const ASKS_ONCE: TcpClient = {
   typed: [],
   shows: (message) => `\n${message}\n`,
   unanswered: 1,
