@@ -1,11 +1,11 @@
 /**
  * Makes the pictures of a run for README.md and the first page, from a real one:
- * `deno run --allow-all tests/picture.ts`.
+ * `deno run --allow-all guide/run.picture.ts`.
  */
 import type { Page } from "playwright-core";
-import { launch } from "./browser.ts";
-import { startWeb } from "./checkout.ts";
-import { ROOT } from "./harness.ts";
+import { launch } from "../tests/browser.ts";
+import { startWeb } from "../tests/checkout.ts";
+import { ROOT } from "../tests/harness.ts";
 
 const TITLES = {
   en:
