@@ -13,16 +13,11 @@ export const MAX_LINE = 64 * 1024;
 export const TOO_LONG = "Message refusé : plus de 64 Kio";
 export const NOT_UTF8 = "Message refusé : ce n'est pas de l'UTF-8";
 
-/** What a stream of lines holds, and what is wrong with the next one. */
-export interface Lines {
-  messages: string[];
-  error: string;
-  /** How many of the messages come, whatever comes in one piece with the error. */
-  least: number;
-}
-
-/** Reads a stream of lines, each by itself. */
-export function linesOf(data: Uint8Array): Lines {
+/**
+ * What a stream of lines holds, and what is wrong with the next one. `least` of the
+ * messages come, whatever comes in one piece with the error.
+ */
+export function linesOf(data: Uint8Array) {
   const messages: string[] = [];
   const end = (error: string) => {
     const odd = messages.findIndex((text) => text.includes("\uFFFD"));

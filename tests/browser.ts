@@ -1,5 +1,6 @@
 /** A real browser for the tests, where this machine has one. */
-import { type Browser, chromium } from "playwright-core";
+import axe, { type AxeResults } from "axe-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { has } from "./harness.ts";
 
 /** The browser's command, or nothing. The first takes half the others' CPU time. */
@@ -17,6 +18,16 @@ export async function launch(): Promise<Browser> {
   return await chromium.launch({
     executablePath: new TextDecoder().decode(stdout).trim(),
   });
+}
+
+/** What axe finds in a part of a page, a line for each of its rules. */
+export async function violations(page: Page, part = "html"): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const check = `axe.run("${part}", { resultTypes: ["violations"] })`;
+  const found = await page.evaluate(check) as AxeResults;
+  return found.violations.map(({ id, help, nodes }) =>
+    `${id}: ${help}: ${nodes.slice(0, 5).map(({ html }) => html)}`
+  );
 }
 
 /** A test that needs the browser. All share it: its pipes outlive each of them. */

@@ -15,7 +15,7 @@ export async function copyCheckout(prefix = "checkout-") {
       const file = `${path}/scripts/${script}.ts`;
       const text = Deno.readTextFileSync(file);
       const header = text.slice(0, text.indexOf("*/") + 3)
-        .replace("@run deno run", `$& ${flags}`);
+        .replace("@run deno run", `$&${flags && ` ${flags}`}`);
       Deno.writeTextFileSync(file, header + program);
       return { [Symbol.dispose]: () => Deno.writeTextFileSync(file, text) };
     },

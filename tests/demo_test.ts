@@ -16,14 +16,6 @@ Deno.test("the demo plays every script, with no key pressed, and ends with 0", a
   assert(!out.includes("\x1b"), "colour is for terminals");
 });
 
-/** A checkout with another text in the place of the first server of the demo. */
-async function copy(change: (source: string) => string) {
-  const folder = await copyCheckout();
-  const path = `${folder.path}/scripts/udp_server.ts`;
-  Deno.writeTextFileSync(path, change(Deno.readTextFileSync(path)));
-  return folder;
-}
-
 for (
   const [words, others, problem] of [
     ["je suis le serveur", "je suis un autre", "✗ client n'a pas affiché"],
@@ -31,7 +23,10 @@ for (
   ]
 ) {
   Deno.test(`the demo ends with 1, and says who failed: ${problem}`, async () => {
-    await using folder = await copy((text) => text.replace(words, others));
+    await using folder = await copyCheckout();
+    const path = `${folder.path}/scripts/udp_server.ts`;
+    const text = Deno.readTextFileSync(path).replace(words, others);
+    Deno.writeTextFileSync(path, text);
     const options = { cwd: folder.path };
     await using demo = new Program(Deno.execPath(), ["task", "demo"], options);
     const { code, err } = await demo.end();
@@ -47,14 +42,12 @@ async function stall(
 ): Promise<void> {
   await using listener = await listen();
   // It ends by itself when this test does.
-  const stalling = `/**
- * @run deno run --allow-net scripts/udp_server.ts
- */
+  const stalling = `
 const conn = await Deno.connect({ port: ${listener.address[1]} });
 console.log("…");
-await conn.read(new Uint8Array(1));
-`;
-  await using folder = await copy(() => stalling);
+await conn.read(new Uint8Array(1));`;
+  await using folder = await copyCheckout();
+  folder.put("udp_server", stalling);
   const options = { cwd: folder.path };
   await using demo = new Program(Deno.execPath(), args, options);
   const server = await listener.met;

@@ -17,7 +17,7 @@ import {
   NOT_UTF8,
   TOO_LONG,
 } from "./any_bytes.ts";
-import { bytes, pair, PATIENCE, read, rest, retimed } from "./harness.ts";
+import { bytes, pair, PATIENCE, read, retimed } from "./harness.ts";
 
 /** Something to read from, which brings these pieces and then ends. */
 function pieces(...parts: Uint8Array[]): Pick<Deno.Conn, "read"> {
@@ -166,16 +166,6 @@ Deno.test("hangUp delivers its last word though bytes are unread, waits for the 
   await ends.client.closeWrite();
   await hangingUp;
   assertThrows(() => ends.server.close(), Deno.errors.BadResource);
-});
-
-Deno.test("hangUp in raw mode adds nothing to its last word, and without one says nothing", async () => {
-  for (const word of ["Adieu", ""]) {
-    using ends = await pair();
-    const hangingUp = hangUpLater(ends.server, word, word !== "");
-    await ends.client.closeWrite();
-    assertEquals(await rest(ends.client), word);
-    await hangingUp;
-  }
 });
 
 Deno.test("hangUp rejects a last word that is no message, and closes all the same", async () => {

@@ -68,8 +68,16 @@ for (const [name, script] of Object.entries(scripts)) {
     }
   });
 
+  Deno.test(`${name} is entered with its keyboard, if it reads one`, () => {
+    const reads = source(name).includes("node:readline");
+    assertEquals("keyboard" in script, reads, "keyboard, in scripts.ts");
+  });
+
   // What is preloaded has no command of its own; trace_test.ts runs the one it has.
   if (script.kind === "preload") continue;
+
+  // Away from deno.json, which has --unstable-net for all.
+  const copy = () => copyOut(`scripts/${name}.ts`, "scripts/encoding.ts");
 
   const port = { server: ["--port", "0"], client: ["--port", "1"], demo: [] };
 
@@ -137,11 +145,7 @@ for (const [name, script] of Object.entries(scripts)) {
 
   for (const flag of script.flags) {
     Deno.test(`${name} without ${flag} says so in one line`, async () => {
-      // Away from deno.json, which has --unstable-net for all.
-      await using folder = await copyOut(
-        `scripts/${name}.ts`,
-        "scripts/encoding.ts",
-      );
+      await using folder = await copy();
       const rest = script.flags.filter((other) => other !== flag);
       const { code, out, err } = await run(name, port[script.kind], {
         flags: ["--no-prompt", ...rest],
@@ -155,10 +159,7 @@ for (const [name, script] of Object.entries(scripts)) {
   }
 
   Deno.test(`${name}, copied out with encoding.ts, runs by its header's command`, async () => {
-    await using folder = await copyOut(
-      `scripts/${name}.ts`,
-      "scripts/encoding.ts",
-    );
+    await using folder = await copy();
     const options = { cwd: folder.path };
     if (script.kind === "server") {
       await using server = await serve(name, script.args, options);

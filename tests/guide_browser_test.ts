@@ -1,14 +1,13 @@
 /** The course's pages in a real browser, served by the course's own web server. */
 import { pathToFileURL } from "node:url";
 import { assert, assertEquals } from "@std/assert";
-import axe, { type AxeResults } from "axe-core";
 import {
   type Browser,
   type BrowserContextOptions,
   type Page,
 } from "playwright-core";
 import { makeFiles } from "../guide/build.ts";
-import { BROWSER, browserTest, launch } from "./browser.ts";
+import { BROWSER, browserTest, launch, violations } from "./browser.ts";
 import { PATIENCE, ROOT, serve } from "./harness.ts";
 
 const WIDE = { width: 1440, height: 900 }, NARROW = { width: 360, height: 740 };
@@ -64,16 +63,6 @@ const unfold = (page: Page) =>
   page.locator("main details").evaluateAll((all) =>
     all.forEach((details) => details.open = true)
   );
-
-/** What axe finds, a line for each of its rules. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const options = JSON.stringify({ resultTypes: ["violations"] });
-  const found = await page.evaluate(`axe.run(${options})`) as AxeResults;
-  return found.violations.map(({ id, help, nodes }) =>
-    `${id}: ${help}: ${nodes.slice(0, 5).map(({ html }) => html)}`
-  );
-}
 
 for (
   const path of [

@@ -82,7 +82,7 @@ const PROVOCATIONS: [name: string, provoke: () => unknown][] = [
   ["EMFILE", () => {
     const listen = `Deno.listen(${JSON.stringify(HERE)})`;
     const endless = `const all = []; while (true) all.push(${listen})`;
-    return fails(endless, { descriptors: 60 });
+    return fails(endless, { shell: 'ulimit -n 60; exec "$@"' });
   }],
   ["EMSGSIZE", async () => {
     const socket = Deno.listenDatagram(UDP);
@@ -262,7 +262,11 @@ Deno.test("The guide's blocks of TypeScript are lines of the scripts, or do what
   assertEquals(blocks(FR).map(bare), blocks(EN).map(bare));
   const scripts = squeeze(SCRIPT_FILES.map(read).join());
   const others = blocks(EN).filter((it) => !scripts.includes(squeeze(it)));
-  assertEquals(others.length, TRIALS.length);
+  const begins = TRIALS.map(([begins]) => begins);
+  const untried = others.filter((block) =>
+    !begins.some((begin) => block.startsWith(begin))
+  );
+  assertEquals(untried, [], "TRIALS has an entry for each of these");
   await using simple = await serve("server_simple");
   await using threads = await serve("multithread_server");
   await using folder = await copyOut(...SCRIPT_FILES);

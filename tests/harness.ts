@@ -37,8 +37,6 @@ export interface StartOptions {
   stdin?: "piped" | "null";
   /** The folder to run in; the project's unless told. */
   cwd?: string;
-  /** How many file descriptors it may have (`ulimit -n`). */
-  descriptors?: number;
   /** Whether it may have colours, should it want them. */
   colours?: boolean;
   /** The shell line that runs it, as `"$@"`; to redirect what it prints. */
@@ -100,10 +98,8 @@ export class Program implements AsyncDisposable {
   #changes = new Changes();
 
   constructor(command: string, args: string[], options: StartOptions = {}) {
-    const { stdin = "null", cwd = ROOT, descriptors, colours } = options;
+    const { stdin = "null", cwd = ROOT, colours, shell } = options;
     const NO_COLOR = colours ? "" : "1";
-    const { shell = descriptors && `ulimit -n ${descriptors}; exec "$@"` } =
-      options;
     if (shell) {
       args = ["-c", shell, "sh", command, ...args];
       command = "sh";
@@ -209,22 +205,26 @@ export function preload(script: string, code: string): { flags: string[] } {
   return { flags: [...header(script).flags, "--preload", url] };
 }
 
-/** JavaScript, to be preloaded: a server tells its pauses of 50 ms on stderr. */
-export const PAUSES = `
+/** JavaScript, to be preloaded, that does this whenever a timer of `ms` is set. */
+export const timers = (code: string) => `
   const { setTimeout } = globalThis;
   globalThis.setTimeout = (work, ms) => {
-    if (ms === 50) console.error("Pause");
+    ${code}
     return setTimeout(work, ms);
   };`;
+
+/** JavaScript, to be preloaded: a server tells its pauses of 50 ms on stderr. */
+export const PAUSES = timers('if (ms === 50) console.error("Pause");');
 
 /** Starts a server on a free port, its input open, and waits until it listens. */
 export async function serve(
   script: string,
   args: string[] = [],
   options: StartOptions = {},
+  begin = start,
 ): Promise<Program & { address: string[] }> {
   const piped: StartOptions = { stdin: "piped", ...options };
-  const program = start(script, ["--port", "0", ...args], piped);
+  const program = begin(script, ["--port", "0", ...args], piped);
   const port = await program.port().catch(async (error) => {
     await program[Symbol.asyncDispose]();
     throw error;
@@ -247,6 +247,11 @@ export async function run(
   }
   return await program.end();
 }
+
+/** Whether somebody listens on this port. */
+export const listens = (port: number): Promise<boolean> =>
+  Deno.connect({ port }).then((conn) => conn.close())
+    .then(() => true, () => false);
 
 /** Whether this machine has a program, for `nc` the one of OpenBSD, or `IPv6`. */
 export function has(command: string): boolean {

@@ -1,13 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import {
-  IN_TERMINAL,
-  listen,
-  meet,
-  preload,
-  start,
-  testWith,
-} from "./harness.ts";
+import { IN_TERMINAL, meet, preload, testWith } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal } from "./tmux.ts";
 
@@ -189,16 +182,13 @@ for (const { name, keyboard, tcp } of all("client", "tcp")) {
       assertEquals([code, out.slice(-last.length)], [0, last]);
     }));
 
-  Deno.test(`${name} ends when its keyboard cannot be read`, async () => {
-    await using listener = await listen();
-    const shell = 'exec "$@" 0>/dev/null'; // Which is open for writing only.
-    await using client = start(name, listener.address, { shell });
-    const server = await listener.met;
-    await server.ended();
-    server.socket.end();
-    const { code, out, err } = await client.end();
-    assertEquals([code, err, out.slice(-last.length)], [0, "", last]);
-  });
+  Deno.test(`${name} ends when its keyboard cannot be read`, () =>
+    meet(name, async (client, server) => {
+      await server.ended();
+      server.socket.end();
+      const { code, out, err } = await client.end();
+      assertEquals([code, err, out.slice(-last.length)], [0, "", last]);
+    }, { shell: 'exec "$@" 0>/dev/null' })); // Which is open for writing only.
 
   atTerminal(
     name,

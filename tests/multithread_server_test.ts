@@ -13,6 +13,7 @@ import {
   run,
   serve,
   start,
+  timers,
 } from "./harness.ts";
 
 const ANSWER = "Message reçu\n";
@@ -44,11 +45,11 @@ function serveHere(changes: { maxClients?: number; limit?: number } = {}) {
 }
 
 /**
- * A listener, in memory, with one client: each of its pieces is there for one read,
- * and then it ends; an empty one makes it silent instead. All writes wait for
- * `release`, or for the connection's end.
+ * Serves one client, in memory: each of its pieces is there for one read, and then it
+ * ends; an empty one makes it silent instead. All writes wait for `release`, or for
+ * the connection's end.
  */
-function inMemory(...pieces: string[]) {
+function inMemory(pieces: string[], raw = false) {
   const delays: (boolean | undefined)[] = [], written: string[] = [];
   const writing = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -85,8 +86,14 @@ function inMemory(...pieces: string[]) {
     accept: async () => clients.pop() ?? await closed.promise,
     close: () => closed.reject(new Deno.errors.BadResource()),
   } as unknown as Deno.TcpListener;
+  const aborter = new AbortController();
+  const done = serveClients(listener, aborter.signal, { ...SETTINGS, raw });
+  const stop = () => {
+    aborter.abort();
+    return done;
+  };
   const release = released.resolve;
-  return { listener, delays, written, writing: writing.promise, release };
+  return { delays, written, writing: writing.promise, release, stop };
 }
 
 Deno.test("multithread_server prints each message with its client and thread, and its greeting and farewell", async () => {
@@ -129,15 +136,12 @@ Deno.test("multithread_server refuses a number of threads that it cannot start",
 });
 
 Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm)", async () => {
-  const client = inMemory("a\n".repeat(200));
-  const stop = new AbortController();
-  const done = serveClients(client.listener, stop.signal, SETTINGS);
+  const client = inMemory(["a\n".repeat(200)]);
   await client.writing;
   assertEquals(client.written, [ANSWER.repeat(200)]);
   assertEquals(client.delays, [true]);
   client.release();
-  stop.abort();
-  await done;
+  await client.stop();
 });
 
 Deno.test("multithread_server tells a client that is silent, or drips, that its time is over, and gives who speaks the whole of it again", async () => {
@@ -177,9 +181,7 @@ Deno.test("multithread_server reckons the time of a message from when its client
   const { setInterval } = globalThis;
   let tick = () => {};
   Object.assign(globalThis, { setInterval: (work: () => void) => tick = work });
-  const client = inMemory("un\n", "");
-  const stop = new AbortController();
-  const done = serveClients(client.listener, stop.signal, SETTINGS);
+  const client = inMemory(["un\n", ""]);
   Object.assign(globalThis, { setInterval });
   await client.writing;
   for (let tenth = 0; tenth < 7; tenth++) tick();
@@ -187,8 +189,7 @@ Deno.test("multithread_server reckons the time of a message from when its client
   await new Promise(setImmediate); // Now the answer has been taken.
   for (let tenth = 0; tenth < 7; tenth++) tick();
   await new Promise(setImmediate);
-  stop.abort();
-  await done;
+  await client.stop();
   assertEquals(client.written, [ANSWER, "Le serveur s'arrête\n"]);
 });
 
@@ -213,12 +214,9 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
 
 Deno.test("multithread_server finishes the answer under way when it stops, says its last word, raw or as a line, and answers nothing more", async () => {
   for (const end of ["\n", ""]) {
-    const client = inMemory("un\n", "deux\n");
-    const stop = new AbortController();
-    const settings = { ...SETTINGS, raw: end === "" };
-    const done = serveClients(client.listener, stop.signal, settings);
+    const client = inMemory(["un\n", "deux\n"], end === "");
     await client.writing;
-    stop.abort();
+    const done = client.stop();
     await new Promise(setImmediate); // Whatever it would say too early is said now.
     const answer = "Message reçu" + end;
     assertEquals(client.written, [answer]);
@@ -229,20 +227,17 @@ Deno.test("multithread_server finishes the answer under way when it stops, says 
 });
 
 Deno.test("multithread_server cuts off, a second after it stops, a client that takes no answer", async () => {
-  const client = inMemory("bonjour\n");
-  const stop = new AbortController();
+  const client = inMemory(["bonjour\n"]);
   const { timeout } = AbortSignal, limits: number[] = [];
   AbortSignal.timeout = (ms) => {
     limits.push(ms);
     return timeout(ms);
   };
   const lines = await printed(async () => {
-    const done = serveClients(client.listener, stop.signal, SETTINGS);
     await client.writing;
     // Later than this second, it takes the answer, and would be told the last word.
     const late = setTimeout(client.release, 5000);
-    stop.abort();
-    await done;
+    await client.stop();
     clearTimeout(late);
   });
   Object.assign(AbortSignal, { timeout });
@@ -311,11 +306,7 @@ Deno.test("multithread_server tells a thread its limits, starts it again a secon
        constructor(url, options) { super("data:text/javascript,x.y", options); }
        postMessage({ maxClients, limit }) { console.log(maxClients, limit); }
      };
-     const { setTimeout } = globalThis;
-     globalThis.setTimeout = (work, ms) => {
-       console.log("pause", ms);
-       return setTimeout(work, ms);
-     };`,
+     ${timers('console.log("pause", ms);')}`,
   );
   await using server = start("multithread_server", ["--port", "0"], broken);
   await server.complains(

@@ -1,6 +1,6 @@
 /** What only p2p_server does; chat_test.ts and keyboards_test.ts have the rest. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { Peer, preload, run, serve, start } from "./harness.ts";
+import { Peer, preload, run, serve, start, timers } from "./harness.ts";
 import { atTerminal } from "./tmux.ts";
 
 const WELCOME = "Vous êtes connecté au serveur, envoyez vos messages\n";
@@ -97,10 +97,5 @@ atTerminal(
     assertEquals(await terminal.ended(), 130);
   },
   // For the end, it has all the time of the world.
-  preload(
-    "p2p_server",
-    `const { setTimeout } = globalThis;
-     globalThis.setTimeout = (work, ms) =>
-       setTimeout(work, ms === 3000 ? 2 ** 31 - 1 : ms);`,
-  ),
+  preload("p2p_server", timers("if (ms === 3000) ms = 2 ** 31 - 1;")),
 );

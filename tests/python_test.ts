@@ -1,20 +1,12 @@
 /** The Python programs of the guide, each with its partner in Deno, both ways. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  exchange,
-  Peer,
-  Program,
-  ROOT,
-  start,
-  type StartOptions,
-  testWith,
-} from "./harness.ts";
+import * as harness from "./harness.ts";
+import { exchange, Peer, Program, ROOT, start, testWith } from "./harness.ts";
 import { all } from "./scripts.ts";
 
 /** Starts a Python program of the guide, as `start` does a script. */
-function startPython(name: string, args: string[], options?: StartOptions) {
-  return new Program("python3", [`guide/python/${name}.py`, ...args], options);
-}
+const startPython: typeof start = (name, args = [], options) =>
+  new Program("python3", [`guide/python/${name}.py`, ...args], options);
 
 const pythonTest = (name: string, fn: () => Promise<void>) =>
   testWith("python3", name, fn);
@@ -22,16 +14,8 @@ const pythonTest = (name: string, fn: () => Promise<void>) =>
 const LANGUAGES = { Deno: start, Python: startPython };
 type Language = keyof typeof LANGUAGES;
 
-/** Starts a server on a free port, with somebody at its keyboard. */
-async function serve(language: Language, name: string, ...args: string[]) {
-  const options = { stdin: "piped" } as const;
-  const server = LANGUAGES[language](name, ["--port", "0", ...args], options);
-  const port = await server.port().catch(async (error) => {
-    await server[Symbol.asyncDispose]();
-    throw error;
-  });
-  return Object.assign(server, { address: ["--port", `${port}`] });
-}
+const serve = (language: Language, name: string, ...args: string[]) =>
+  harness.serve(name, args, {}, LANGUAGES[language]);
 
 const BOTH_WAYS: [server: Language, client: Language][] = [
   ["Deno", "Python"],

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import net from "node:net";
 import type { Faults } from "../scripts/relay.ts";
-import { TcpRelay } from "./faults/relay.ts";
+import { startRelay } from "./faults/relay.ts";
 import {
   bytes,
   exchange,
@@ -25,7 +25,7 @@ const TEXT = "Voila ce qui passe.";
 async function through(faults: Faults) {
   await using stack = new AsyncDisposableStack();
   const listener = stack.use(Deno.listen(LOCAL));
-  const relay = stack.use(await TcpRelay.start(listener.addr.port, faults));
+  const relay = stack.use(await startRelay(listener.addr.port, faults));
   const client = stack.use(await Peer.connect(relay.port));
   const server = stack.use(await listener.accept());
   // A read that waits in vain fails.
@@ -223,7 +223,9 @@ testWith(
 Deno.test("relay connects a hundred at most, lest descriptors run out, then others", async () => {
   using listener = Deno.listen(LOCAL);
   const args = ["--to", `127.0.0.1:${listener.addr.port}`];
-  await using relay = await serve("relay", args, { descriptors: 256 });
+  await using relay = await serve("relay", args, {
+    shell: 'ulimit -n 256; exec "$@"',
+  });
   const port = await relay.port();
   await using clients = new AsyncDisposableStack();
   const come = async () => clients.use(await Peer.connect(port));

@@ -1,10 +1,9 @@
 /** The pages run their programs: in a real browser, served by `deno task web`. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import axe, { type AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { BROWSER, browserTest, launch } from "./browser.ts";
+import { BROWSER, browserTest, launch, violations } from "./browser.ts";
 import { copyCheckout, startWeb } from "./checkout.ts";
-import { PATIENCE } from "./harness.ts";
+import { listens, PATIENCE } from "./harness.ts";
 
 let browser: Browser, site: string;
 let web: Awaited<ReturnType<typeof startWeb>>;
@@ -102,11 +101,7 @@ for (
     await shows(page, RegExp(yours + answer.source));
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
-      await page.evaluate(axe.source);
-      const check = `axe.run(".panel", { resultTypes: ["violations"] })`;
-      const { violations } = await page.evaluate(check) as AxeResults;
-      const found = violations.map(({ id, nodes }) => `${id} ${nodes[0].html}`);
-      assertEquals(found, []);
+      assertEquals(await violations(page, ".panel"), [], colorScheme);
     }
     await page.setViewportSize({ width: 360, height: 740 });
     const width = await page.evaluate("document.documentElement.scrollWidth");
@@ -193,9 +188,7 @@ pageTest("Stop, another tab and a reload end a run", SIMPLE, async (page) => {
   const port = Number(text.match(/sur 127\.0\.0\.1:(\d+)/)![1]);
   await other.reload();
   const end = performance.now() + PATIENCE;
-  const refused = () =>
-    Deno.connect({ port }).then((it) => it.close(), () => true);
-  while (!await refused()) assert(performance.now() < end, "it listens");
+  while (await listens(port)) assert(performance.now() < end, "it listens");
 });
 
 pageTest("Run runs a script as it is on disk", SIMPLE, async (page) => {

@@ -1,6 +1,6 @@
 /** What trace shows of a program's sockets; and that the program does what it did. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Program, python, ROOT, serve, start, testWith } from "./harness.ts";
+import { IN_TERMINAL, Program, ROOT, run, serve, testWith } from "./harness.ts";
 
 const PRELOAD = ["--preload", `${ROOT}scripts/trace.ts`];
 const FLAGS = { flags: ["--allow-net", ...PRELOAD] };
@@ -34,8 +34,7 @@ async function traced(
 Deno.test("trace shows what the first server and its client do, which is what they did", async () => {
   await using server = await serve("trace");
   const { address } = server;
-  await using client = start("client_simple", address, FLAGS);
-  const end = await client.end();
+  const end = await run("client_simple", address, FLAGS);
   assertEquals(end.code, 0);
   const whole = "Bonjour, je suis le serveur\nConnexion fermée\n";
   assertEquals(end.out, `Connecté au serveur\n${whole}`);
@@ -271,23 +270,16 @@ Deno.test("a program does what it does when the lines of trace cannot be written
   assertEquals((await full.end()).out, "2\n");
 });
 
-testWith(
-  "python3",
-  "trace has colours on a terminal, and nowhere else",
-  async () => {
-    const spawn = `
-import os, pty
-if sys.argv[1] == "colours": del os.environ["NO_COLOR"]
-pty.spawn(sys.argv[2:])`;
-    const deno = [Deno.execPath(), "run", ...FLAGS.flags];
-    for (const wish of ["colours", "none"]) {
-      await using program = python(spawn, wish, ...deno, url(PAIR));
-      const { out } = await program.end();
-      assertMatch(out, / connect 127/);
-      assertEquals(out.includes("\x1b"), wish === "colours");
-    }
-  },
-);
+testWith("python3", "trace has colours on a terminal alone", async () => {
+  const args = ["run", ...FLAGS.flags, url(PAIR)];
+  for (const where of [IN_TERMINAL, "exec"]) {
+    const options = { colours: true, shell: `${where} "$@" 2>&1` };
+    await using program = new Program(Deno.execPath(), args, options);
+    const { out } = await program.end();
+    assertMatch(out, / connect 127/);
+    assertEquals(out.includes("\x1b"), where === IN_TERMINAL);
+  }
+});
 
 Deno.test("trace and relay show bytes with the same function, which each has for itself", () => {
   const [trace, relay] = ["trace", "relay"].map((name) =>

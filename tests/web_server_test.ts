@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { handle } from "../scripts/web_server.ts";
 import * as harness from "./harness.ts";
-import { bytes, LINUX, Peer, run, testWith } from "./harness.ts";
+import { bytes, LINUX, listens, Peer, run, testWith } from "./harness.ts";
 
 /** What is in every file that no client may see. */
 const SECRET = "TRES-SECRET";
@@ -234,10 +234,6 @@ Deno.test("handle of web_server sends a part, but not of a file that may have ch
   }
 });
 
-/** Whether nobody can connect. */
-const refuses = (port: number) =>
-  Deno.connect({ port }).then((conn) => conn.close(), () => true);
-
 testWith(LINUX, "web_server outlives the want of descriptors", async () => {
   await using site = await folder({ "page.txt": PAGE });
   await using server = await serve(site.path, harness.PAUSES);
@@ -250,14 +246,14 @@ testWith(LINUX, "web_server outlives the want of descriptors", async () => {
   const runOut = async () => {
     server.err = "";
     await harness.limit(server, 3);
-    await refuses(port);
+    await listens(port);
     await server.complains(/^Client non accepté : .*24\)\n/m);
   };
   await runOut();
   await early.say(request("GET /page.txt"));
   await early.hears(/HTTP\/1.1 503 [^]*503 Indisponible\n$/);
   await harness.limit(server, 1000);
-  while (await refuses(port));
+  while (!await listens(port));
   assertEquals((await ask(port, "GET /page.txt")).body, PAGE);
   await server.complains(/^Client non accepté : .*24\)\nPause$/m);
   assert(!/^Client.*\nClient/m.test(server.err), server.err);
@@ -283,7 +279,7 @@ testWith(LINUX, "web_server stops at once on a second signal", async () => {
   using _stalled = conn;
   server.kill("SIGINT");
   // The first one has been heard when nobody is let in any more.
-  while (!await refuses(server.at));
+  while (await listens(server.at));
   server.kill("SIGINT");
   assertEquals((await server.end()).code, 130);
 });
@@ -308,10 +304,7 @@ Deno.test("web_server answers though it can log nothing, and stops though a clie
 
 Deno.test("web_server ends a download before it stops, and waits for nobody else", async () => {
   // For what has begun, it has all the time of the world.
-  const patient = `
-    const { setTimeout } = globalThis;
-    globalThis.setTimeout = (work, ms) =>
-      setTimeout(work, ms > 1000 ? 2 ** 31 - 1 : ms);`;
+  const patient = harness.timers("if (ms > 1000) ms = 2 ** 31 - 1;");
   await using site = await folder({ "page.txt": PAGE, "fichier": FILE });
   await using server = await serve(site.path, patient);
   await using _silent = await Peer.connect(server.at);

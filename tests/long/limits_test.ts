@@ -14,7 +14,7 @@ import {
   start,
   testWith,
 } from "../harness.ts";
-import { TcpRelay } from "../faults/relay.ts";
+import { startRelay } from "../faults/relay.ts";
 import { all } from "../scripts.ts";
 
 /** The date goes on by six hours whenever it is asked for. */
@@ -145,7 +145,7 @@ for (const { name, kind, keyboard } of [...all("server"), ...all("client")]) {
 Deno.test("relay keeps each piece as long as it is told to, both ways", async () => {
   await using server = await serve("server_simple");
   const faults = { slice: 4, late: 100 };
-  await using relay = await TcpRelay.start(await server.port(), faults);
+  await using relay = await startRelay(await server.port(), faults);
   await using client = await Peer.connect(relay.port);
   const answered = client.say("bonjour\n").then(() => client.ended());
   const took = await seconds(answered);
