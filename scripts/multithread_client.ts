@@ -39,12 +39,13 @@ export async function converse(
   const ask = async () => {
     for await (const line of lines) {
       const bytes = encode(line, raw);
+      if (bytes.length === 0) continue; // Raw: nothing is said, nor answered.
       leaving = /^\s*fin\s*$/i.test(line);
       answered = Promise.withResolvers();
       const timeout = new DOMException("aucune réponse", "TimeoutError");
       timer = setTimeout(() => late.reject(timeout), limit);
-      await Promise.all([write(conn, bytes), answered.promise]);
-      clearTimeout(timer);
+      await Promise.all([write(conn, bytes), answered.promise])
+        .finally(() => clearTimeout(timer));
       if (leaving) return;
     }
   };

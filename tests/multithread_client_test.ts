@@ -14,7 +14,7 @@ async function* typed(lines: string[], wait = 0) {
 
 Deno.test("converse of multithread_client says a line once the one before is answered, and gives each its time", async () => {
   using ends = await pair();
-  const shown: string[] = [], lines = ["enfin", "fini", " fin "];
+  const shown: string[] = [], lines = ["enfin", "", "fini", " fin "];
   const show = (text: string) => void shown.push(text);
   const over = converse(ends.client, typed(lines, 1200), show, false, 2000);
   for (const line of lines) {
@@ -25,7 +25,7 @@ Deno.test("converse of multithread_client says a line once the one before is ans
   }
   assertEquals(await rest(ends.server), "");
   await over;
-  assertEquals(shown, ["5", "4", "5"]);
+  assertEquals(shown, ["5", "0", "4", "5"]);
 });
 
 Deno.test("converse of multithread_client ends well when the server leaves at FIN without a word", async () => {
@@ -35,6 +35,30 @@ Deno.test("converse of multithread_client ends well when the server leaves at FI
   ends.server[Symbol.dispose]();
   await over;
   assertThrows(() => ends.client.close(), Deno.errors.BadResource);
+});
+
+Deno.test("converse of multithread_client sends no empty message in raw mode, and waits for no answer to it", async () => {
+  using ends = await pair();
+  const lines = typed(["", "FIN"]);
+  const over = converse(ends.client, lines, () => {}, true, 2000);
+  assertEquals(await read(ends.server), "FIN");
+  await ends.server.write(bytes("Message reçu"));
+  assertEquals(await rest(ends.server), "");
+  await over;
+});
+
+Deno.test("converse of multithread_client leaves no timer behind when an answer comes too late", async () => {
+  using ends = await pair();
+  const lines = typed(["un", "deux", "trois"]);
+  const { promise: shown, resolve: show } = Promise.withResolvers<string>();
+  const over = converse(ends.client, lines, show, false, 200);
+  const refused = assertRejects(() => over, DOMException);
+  const [line, end] = [await read(ends.server), await read(ends.server)];
+  assertEquals([line, end], ["un\n", ""]);
+  await ends.server.write(bytes("enfin\n"));
+  await shown; // Now it says the next line, in vain.
+  ends.server[Symbol.dispose]();
+  await refused;
 });
 
 for (
