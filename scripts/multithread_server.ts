@@ -59,6 +59,7 @@ async function handleClient(
   { thread, maxClients, quiet, raw }: Settings,
 ): Promise<void> {
   const name = `${address(conn.remoteAddr)} [Thread ${thread}]`;
+  const says = `Message reçu du client ${name} : `;
   if (!quiet) log(`Instance de serveur prête pour ${name}`);
   const reply = raw ? "Message reçu" : "Message reçu\n";
   const answer = new TextEncoder().encode(reply);
@@ -69,9 +70,8 @@ async function handleClient(
       if (lastWord !== undefined) break;
       const fin = messages.findIndex((text) => /^\s*fin\s*$/i.test(text));
       if (fin >= 0) messages.splice(fin + 1);
-      for (const text of messages) {
-        if (!quiet) log(`Message reçu du client ${name} : ${printable(text)}`);
-      }
+      // In one print: a read may bring 65,536 messages.
+      if (!quiet) log(messages.map((it) => says + printable(it)).join("\n"));
       // One write for all the answers. Most reads bring one message: it is prepared.
       const all = reply.repeat(messages.length);
       const bytes = all === reply ? answer : new TextEncoder().encode(all);
@@ -90,8 +90,8 @@ async function handleClient(
     conn.setNoDelay(true); // Or Nagle's algorithm makes a second answer wait 40 ms.
     lastWord = await Promise.race([promise, converse()]);
     // An answer under way is finished before the last word, or after 1 s cut off.
-    AbortSignal.timeout(1000).onabort = () => conn[Symbol.dispose]();
-    await answering;
+    const late = setTimeout(() => conn[Symbol.dispose](), 1000);
+    await answering.finally(() => clearTimeout(late));
   } catch (error) {
     log(`Client perdu, ${name} : ${error}`, console.error);
     if (error instanceof Refusal) lastWord = error.message;

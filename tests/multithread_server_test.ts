@@ -49,7 +49,7 @@ function serveHere(changes: { maxClients?: number; limit?: number } = {}) {
  * ends; an empty one makes it silent instead. All writes wait for `release`, or for
  * the connection's end.
  */
-function inMemory(pieces: string[], raw = false) {
+function inMemory(pieces: string[], changes = {}) {
   const delays: (boolean | undefined)[] = [], written: string[] = [];
   const writing = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -87,7 +87,10 @@ function inMemory(pieces: string[], raw = false) {
     close: () => closed.reject(new Deno.errors.BadResource()),
   } as unknown as Deno.TcpListener;
   const aborter = new AbortController();
-  const done = serveClients(listener, aborter.signal, { ...SETTINGS, raw });
+  const done = serveClients(listener, aborter.signal, {
+    ...SETTINGS,
+    ...changes,
+  });
   const stop = () => {
     aborter.abort();
     return done;
@@ -135,13 +138,16 @@ Deno.test("multithread_server refuses a number of threads that it cannot start",
   }
 });
 
-Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm)", async () => {
-  const client = inMemory(["a\n".repeat(200)]);
-  await client.writing;
-  assertEquals(client.written, [ANSWER.repeat(200)]);
-  assertEquals(client.delays, [true]);
-  client.release();
-  await client.stop();
+Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm), and shows them with one print", async () => {
+  const lines = await printed(async () => {
+    const client = inMemory(["a\n".repeat(200)], { quiet: false });
+    await client.writing;
+    assertEquals(client.written, [ANSWER.repeat(200)]);
+    assertEquals(client.delays, [true]);
+    client.release();
+    await client.stop();
+  });
+  assertEquals(lines.map((line) => line.split("\n").length), [1, 200, 1]);
 });
 
 Deno.test("multithread_server tells a client that is silent, or drips, that its time is over, and gives who speaks the whole of it again", async () => {
@@ -214,7 +220,7 @@ Deno.test("multithread_server says so to who comes when it is full, and takes wh
 
 Deno.test("multithread_server finishes the answer under way when it stops, says its last word, raw or as a line, and answers nothing more", async () => {
   for (const end of ["\n", ""]) {
-    const client = inMemory(["un\n", "deux\n"], end === "");
+    const client = inMemory(["un\n", "deux\n"], { raw: end === "" });
     await client.writing;
     const done = client.stop();
     await new Promise(setImmediate); // Whatever it would say too early is said now.
@@ -228,11 +234,11 @@ Deno.test("multithread_server finishes the answer under way when it stops, says 
 
 Deno.test("multithread_server cuts off, a second after it stops, a client that takes no answer", async () => {
   const client = inMemory(["bonjour\n"]);
-  const { timeout } = AbortSignal, limits: number[] = [];
-  AbortSignal.timeout = (ms) => {
-    limits.push(ms);
-    return timeout(ms);
-  };
+  const { setTimeout } = globalThis, limits: number[] = [];
+  globalThis.setTimeout = ((work: () => void, ms: number) => {
+    if (ms >= 1000) limits.push(ms);
+    return setTimeout(work, ms);
+  }) as typeof setTimeout;
   const lines = await printed(async () => {
     await client.writing;
     // Later than this second, it takes the answer, and would be told the last word.
@@ -240,8 +246,8 @@ Deno.test("multithread_server cuts off, a second after it stops, a client that t
     await client.stop();
     clearTimeout(late);
   });
-  Object.assign(AbortSignal, { timeout });
-  assertEquals(limits, [1000]);
+  Object.assign(globalThis, { setTimeout });
+  assertEquals(limits, [1000, 1000], "for the answer, and to hang up");
   assertEquals(client.written, [ANSWER]);
   assertEquals(lines, [
     "Client perdu, 127.0.0.1:1 [Thread 1] : Interrupted",
@@ -323,7 +329,7 @@ Deno.test("multithread_server stops though a thread has just died", async () => 
   const dying = preload(
     "multithread_server",
     `globalThis.Worker = class {
-       terminate() {}
+       terminate() { console.log("terminé"); }
        postMessage(settings) {
          if (settings === "stop") return;
          queueMicrotask(() => this.onmessage({ data: 50000 }));
@@ -337,5 +343,5 @@ Deno.test("multithread_server stops though a thread has just died", async () => 
   server.kill();
   const { code, out } = await server.end();
   assertEquals(code, 0);
-  assertMatch(out, /\nServeur arrêté\n$/);
+  assertMatch(out, /\nterminé\nServeur arrêté\n$/);
 });
