@@ -16,7 +16,7 @@ import { encode, printable, Refusal } from "./encoding.ts";
 /**
  * Sends a message, again after 1 s and 3 s (RFC 8085), and waits for the answer.
  *
- * @param server Its IP address, in the usual form, and its port.
+ * @param server Its IP address and port.
  * @param limit Milliseconds for all of it.
  * @throws {Deno.errors.TimedOut} If no answer comes in time.
  * @throws {Refusal} If the answer is not UTF-8.
@@ -44,7 +44,11 @@ export async function ask(
     // Room for the longest datagram: what does not fit would be lost in silence.
     const buffer = new Uint8Array(65535);
     while (true) {
-      const [bytes, sender] = await socket.receive(buffer);
+      const datagram = await socket.receive(buffer).catch((error) => {
+        if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+      });
+      if (!datagram) continue; // On Windows: a question has reached nobody.
+      const [bytes, sender] = datagram;
       const from = address(sender as Deno.NetAddr);
       // Anyone can send to this port: only the server's answer counts.
       if (from !== address(server)) {
@@ -65,7 +69,8 @@ export async function ask(
 }
 
 function address({ hostname, port }: Deno.NetAddr): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return new URL(`udp://${host}:${port}`).host; // IPv6 has several spellings.
 }
 
 async function main(): Promise<void> {
@@ -88,12 +93,7 @@ async function main(): Promise<void> {
   if (host === "") throw new Error("--host est vide");
   const message = words.join(" ") || "Bonjour, je suis le client";
   // Answers are known by their sender's IP address: look up what the host's is.
-  const found = await lookup(host.replace(/^\[|\]$/g, ""));
-  let hostname = found.address;
-  if (found.family === 6) {
-    // A URL writes an IPv6 address in its usual form.
-    hostname = new URL(`http://[${hostname}]`).hostname.slice(1, -1);
-  }
+  const { address: hostname } = await lookup(host.replace(/^\[|\]$/g, ""));
   const server: Deno.NetAddr = { hostname, port: to, transport: "udp" };
   const answer = await ask(server, message);
   console.log(printable(answer));

@@ -75,11 +75,18 @@ testWith(
   "IPv6",
   "udp_client knows the answer however the server's address is spelt",
   async () => {
-    await using server = await serve("udp_server", ["--host", "::1"]);
-    for (const host of ["::1", "[::1]", "0:0::0:1"]) {
-      const end = await run(CLIENT, [...server.address, "--host", host]);
-      const out = "Bonjour, je suis le serveur\n";
-      assertEquals(end, { code: 0, out, err: "" });
+    for (
+      const [at, ...hosts] of [
+        ["::1", "::1", "[::1]", "0:0::0:1"],
+        ["127.0.0.1", "::ffff:127.0.0.1"],
+      ]
+    ) {
+      await using server = await serve("udp_server", ["--host", at]);
+      for (const host of hosts) {
+        const end = await run(CLIENT, [...server.address, "--host", host]);
+        const out = "Bonjour, je suis le serveur\n";
+        assertEquals(end, { code: 0, out, err: "" });
+      }
     }
   },
 );
@@ -133,6 +140,28 @@ Deno.test("ask of udp_client takes an answer as it came, and refuses one that is
   await using broken = peer(String.raw`s.sendto(b"ab\xff", client)`);
   const address = await addressOf(broken);
   await assertRejects(() => ask(address, "a"), Refusal, "pas de l'UTF-8");
+});
+
+Deno.test("ask of udp_client goes on when Windows says that nobody was there, and when it cannot send again", async () => {
+  await using server = peer(`
+assert s.recvfrom(65535) == (m, client)
+s.sendto(b"enfin", client)`);
+  const address = await addressOf(server), { listenDatagram } = Deno;
+  let sent = 0;
+  Deno.listenDatagram = ((options: Deno.UdpListenOptions) => {
+    const socket = listenDatagram({ ...options, transport: "udp" });
+    const send = socket.send.bind(socket), { receive } = socket;
+    socket.send = (...args) =>
+      ++sent === 2 ? Promise.reject(new Error("ENETUNREACH")) : send(...args);
+    socket.receive = () => {
+      socket.receive = receive;
+      return Promise.reject(new Deno.errors.ConnectionReset());
+    };
+    return socket;
+  }) as typeof listenDatagram;
+  const asked = retimed(() => 0, () => ask(address, "a"));
+  Object.assign(Deno, { listenDatagram });
+  assertEquals([await asked, sent], ["enfin", 3]);
 });
 
 Deno.test("ask of udp_client listens where an answer from another machine can come", async () => {
