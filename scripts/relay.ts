@@ -5,7 +5,7 @@
  * TCP promises all the bytes in their order: not when, nor in which pieces. What does
  * your program make of `--slice 1`, `--late 200`, `--reset-after 10`? The server is on
  * port 50000, the client connects to 50001. The relay reads and writes like every
- * program, and sees no packets. Of Deno's sockets, only those of node:net can send a reset.
+ * program, and sees no packets. Of Deno's sockets, only those of node:net can reset at will.
  *
  * @run deno run --allow-net scripts/relay.ts
  */
@@ -25,7 +25,7 @@ const OPTIONS = ["host", "port", "to", "slice", "late", "glue", ...ENDS];
 export type Faults = {
   slice?: number; // The most bytes of a piece.
   late?: number; // Milliseconds that each piece waits.
-  glue?: number; // Milliseconds in which all that comes becomes one piece.
+  glue?: number; // Milliseconds in which what comes, up to 64 KiB, is one piece.
   "half-close-after"?: number; // Bytes on one way: then this half ends,
   "reset-after"?: number; // or both connections are reset,
   "stall-after"?: number; // or nothing more passes this way.
@@ -45,7 +45,8 @@ export async function relay(
     addAbortSignal(stop, from);
     from.setNoDelay(true);
     from.on("error", (error) => {
-      show(way, error.message);
+      // A name may have several addresses, each with an error of its own.
+      show(way, (error as AggregateError).errors?.[0].message ?? error.message);
       to.resetAndDestroy();
     });
     return new Promise((resolve) => from.on("close", resolve));
@@ -136,7 +137,7 @@ async function main(): Promise<void> {
     const number = `#${++clients}`.padEnd(5);
     relay(client, target, faults, (way, what) => {
       const time = performance.now().toFixed(1).padStart(8);
-      const hint = what.startsWith("connect ") ? " : lancez le serveur" : "";
+      const hint = what.includes("REFUSED") ? " : lancez le serveur" : "";
       try {
         console.log(`${time} ms  ${number}  ${way} ${what}${hint}`);
       } catch { /* On a full disk, the line is lost. */ }

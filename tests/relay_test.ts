@@ -1,7 +1,8 @@
 /** What relay does to the bytes on their way, what it shows, and what it survives. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import net from "node:net";
-import type { Faults } from "../scripts/relay.ts";
+import { once } from "node:events";
+import { type Faults, relay } from "../scripts/relay.ts";
 import { startRelay } from "./faults/relay.ts";
 import {
   bytes,
@@ -155,16 +156,16 @@ Deno.test("relay shows each piece and each end, with its time and its connection
   await using relay = await before(listener.addr.port, "--slice", "48");
   await using client = await Peer.connect(await relay.port());
   using server = await listener.accept();
-  const odd = 'é\x1b[2J\u202e\x85"\\\r\n😀€';
+  const odd = 'é\x1b[2J\u202e\x85"\\\r\n😀€\ufeff';
   await client.say(Uint8Array.of(255, ...bytes(odd)));
-  await relay.says(/→ 23 .*\n/);
+  await relay.says(/→ 26 .*\n/);
   await server.write(bytes("x".repeat(50)));
   await server.closeWrite();
   await relay.says("← fin\n");
   const shown = relay.out.split("\n").slice(1, -1);
   const at = shown.map((line) => line.match(/^ *(\d+\.\d) ms {2}/)!);
   assertEquals(shown.map((line, i) => line.replace(at[i][0], "")), [
-    String.raw`#1     → 23 "\xffé\x1b[2J\u202e\u0085\"\\\r\n😀€"`,
+    String.raw`#1     → 26 "\xffé\x1b[2J\u202e\u0085\"\\\r\n😀€` + '\ufeff"',
     `#1     ← 48 "${"x".repeat(40)}"…`,
     '#1     ← 2 "xx"',
     "#1     ← fin",
@@ -198,6 +199,25 @@ Deno.test("relay ends each client that it has no server for, in one line", async
     await relay.says(line + " : lancez le serveur\n");
   }
   assertEquals(relay.err, "");
+});
+
+Deno.test("relay says of a name with several addresses what is wrong with the first", async () => {
+  const server = net.createServer({ allowHalfOpen: true });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const accepted = once(server, "connection");
+  await using _client = await Peer.connect(port);
+  const [socket] = await accepted;
+  const addresses = ["127.0.0.2", "127.0.0.3"].map((address) => ({
+    address,
+    family: 4,
+  }));
+  const lookup: net.LookupFunction = (_host, _options, done) =>
+    done(null, addresses);
+  const to = { host: "deux", port, lookup }, shown: string[] = [];
+  await relay(socket, to, {}, (...line) => shown.push(line.join(" ")));
+  assertEquals(shown[0], `← connect ECONNREFUSED 127.0.0.2:${port}`);
+  server.close();
 });
 
 testWith(
@@ -263,7 +283,8 @@ Deno.test("relay passes on what it cannot show, and takes its connections along 
 });
 
 Deno.test("relay says in one line that a number is not whole, and what --to wants", async () => {
-  const wrongs = ["--slice=0", "--late=1.5", "--reset-after=", "--to=50000"];
+  const wrongs = ["--slice=0", "--late=1.5", "--glue=-1", "--to=50000"]
+    .concat(["half-close", "reset", "stall"].map((end) => `--${end}-after=`));
   for (const wrong of wrongs) {
     const { code, out, err } = await run("relay", ["--port", "0", wrong]);
     assertEquals([code, out], [1, ""], wrong);
