@@ -68,13 +68,13 @@ export function trace(start: number, thread = "", log = console.error): void {
           URL.createObjectURL(new Blob([part], { type: "text/javascript" }));
         // A worker may be a blob of no type. What is imported may not.
         const own = resolveObjectURL(`${url}`);
-        const main = own?.type === "" ? blob(own) : url;
+        const main = JSON.stringify(own?.type === "" ? blob(own) : url);
         // A worker preloads nothing. It imports these functions, then its own module.
         const code = `import { resolveObjectURL } from 'node:buffer';
           ${[trace, words, at, quote].join("\n")}
-          Object.defineProperty(globalThis, "location", { value: new URL("${main}") });
+          Object.defineProperty(globalThis, "location", { value: new URL(${main}) });
           trace(${start}, "${thread}${++workers}.");`;
-        module = blob(`import "${blob(code)}"; import "${main}";`);
+        module = blob(`import "${blob(code)}"; import ${main};`);
       }
       return Reflect.construct(target, [module, ...rest], newTarget);
     },

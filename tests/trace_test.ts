@@ -281,6 +281,16 @@ testWith("python3", "trace has colours on a terminal alone", async () => {
   }
 });
 
+Deno.test("trace starts a worker whose address has quotes in it", async () => {
+  await traced(`
+    const url = 'data:text/javascript,postMessage("lu")';
+    const worker = new Worker(url, { type: "module" });
+    worker.onmessage = ({ data }) => {
+      console.log(data);
+      worker.terminate();
+    };`);
+});
+
 Deno.test("trace and relay show bytes with the same function, which each has for itself", () => {
   const [trace, relay] = ["trace", "relay"].map((name) =>
     Deno.readTextFileSync(`${ROOT}scripts/${name}.ts`)
