@@ -35,7 +35,7 @@ export async function chat(
     for await (const messages of receive(conn, raw)) {
       const fin = messages.findIndex(isFin);
       if (fin >= 0) messages.length = fin + 1;
-      // Together: one read may bring 32,768 lines, and each redraw takes a while.
+      // Together: one read may bring 65,536 lines, and each redraw takes a while.
       show(messages.map((line) => `Serveur >> ${printable(line)}`).join("\n"));
       if (fin >= 0) break;
     }
