@@ -79,6 +79,7 @@ class Actor {
       }
       this.#wake.resolve();
     }
+    if (rest) this.#show(rest); // It has ended in the middle of a line.
   }
 
   /** No step may take longer than three minutes: the machine may be busy. */

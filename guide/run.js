@@ -28,6 +28,7 @@ const ENDS = {
 };
 const YOURS = say("Votre réponse\u00A0:", "Your answer:");
 const OFF = say("(Pas avec ce --host.)", "(Not with this --host.)");
+const LOST = say("Non transmis.", "Not delivered.");
 const STOP = say("Arrêter", "Stop");
 const HAPPENED = say("Ce qui s’est passé\u00A0:", "What happened:");
 
@@ -60,9 +61,10 @@ const ask = (action, body) =>
 async function* eventsOf(response) {
   if (!response.ok) return yield { end: response.status };
   let rest = "";
-  const texts = response.body.pipeThrough(new TextDecoderStream());
-  for await (const text of texts) {
-    const lines = (rest + text).split("\n");
+  // Not `for await`: Safari does not have it for streams.
+  const texts = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let it = await texts.read(); !it.done; it = await texts.read()) {
+    const lines = (rest + it.value).split("\n");
     rest = lines.pop();
     for (const line of lines) yield JSON.parse(line);
   }
@@ -169,7 +171,8 @@ function makeTerminal(by, command) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     print(`${typed.value}\n`, "typed");
-    ask(by, typed.value);
+    const lose = () => print(LOST + "\n", "error");
+    ask(by, typed.value).then(({ ok }) => ok || lose(), lose);
     typed.value = "";
   });
   const end = (code) => {

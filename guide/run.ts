@@ -111,7 +111,7 @@ class Run {
     // A program whose parent has gone was left behind, and ends itself.
     const guard = `--preload=data:text/javascript,Deno.unrefTimer(setInterval(
       () => Deno.ppid === ${Deno.pid} || Deno.exit(1), 500))`;
-    const child = new Deno.Command("deno", {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["run", ...OPTIONS.split(" "), guard, ...words],
       cwd: ROOT,
       clearEnv: true,
@@ -156,6 +156,7 @@ class Run {
         line = "";
       }
     }
+    if (line && !onLine) this.#send({ by, error: true, text: clean(line) });
   }
 
   #send(event: object) {

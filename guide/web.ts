@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   if (args.help) return console.log(HELP);
   const parent = Deno.ppid; // Another one, once `deno task` has been killed.
   build();
-  // From here on it may read, serve, and run Deno, and no more.
+  // From here on it may read, serve, and run programs, and no more.
   await Deno.permissions.revoke({ name: "write" });
   const hostname = args.host.toLowerCase(), port = Number(args.port);
   const root = await Deno.realPath(ROOT);

@@ -27,7 +27,9 @@ export async function copyCheckout(prefix = "checkout-") {
 export async function startWeb(cwd = ROOT) {
   const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
   const args = [...tasks.web.command.split(" ").slice(1), "--port", "0"];
-  const web = new Program(Deno.execPath(), args, { cwd });
+  // Its programs run on the Deno that it runs on, not on one in the PATH.
+  const shell = 'PATH=/usr/bin:/bin exec "$@"';
+  const web = new Program(Deno.execPath(), args, { cwd, shell });
   const [address] = await web.says(/http:\S+#\S+/);
   return Object.assign(web, { address });
 }

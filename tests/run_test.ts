@@ -197,7 +197,8 @@ for (const [what, work] of Object.entries(tries)) {
   const result = await Promise.try(work).then(() => "ok", ({ name }) => name);
   if (result !== "NotCapable") console.log(what, result);
 }
-console.log("\\x1b[31m<b>rouge\\x1b[0m\\x07\\u202e</b>");`;
+console.log("\\x1b[31m<b>rouge\\x1b[0m\\x07\\u202e</b>");
+Deno.stderr.writeSync(new TextEncoder().encode("fini"));`;
   const flags = "--allow-all -A --allow-write --allow-run --allow-env";
   const header = `${flags} --allow-net --allow-read`;
   using _ = copy.put("async_demo", program, header);
@@ -205,12 +206,14 @@ console.log("\\x1b[31m<b>rouge\\x1b[0m\\x07\\u202e</b>");`;
   const all = await until(events, ({ end }) => end);
   const said = all.filter(({ error }) => !error).map(({ text }) => text);
   assertEquals(said.join(""), "loopback ok\nscripts ok\n<b>rouge</b>\n");
+  assertEquals(all.findLast(({ error }) => error)?.text, "fini");
 });
 
 test("a program that prints for ever, lines or not, is ended", async () => {
   for (
     const print of [
       'console.log("")',
+      'console.log("a".padEnd(199) + "b")',
       "Deno.stdout.writeSync(new Uint8Array(9999).fill(97))",
       "Deno.stderr.writeSync(new Uint8Array(9999).fill(97))",
     ]
