@@ -49,7 +49,7 @@ for (const { name, chat, peer, welcome } of SIDES) {
     }
     using ends = await pair();
     const over = chat(ends.server, screen, NEVER);
-    const said = ["enfin", "finir", " fin "];
+    const said = ["enfin", "", "finir", " fin "];
     for (const line of [...said, "jamais dit"]) screen.type(line);
     assertEquals(await hears(ends.client), [...welcome, ...said]);
     await ends.client.write(bytes("dernier mot"));

@@ -12,7 +12,10 @@ Deno.test("client_simple sends its words as one message, as they were typed", as
   assertEquals((await ended).code, 0);
 });
 
-Deno.test("ask of client_simple in raw mode takes what one read brings for the answer", async () => {
+Deno.test("ask of client_simple takes a line for the answer, and in raw mode what one read brings", async () => {
+  using lines = await pair();
+  await lines.server.write(bytes("un\ndeux\n"));
+  assertEquals(await ask(lines.client, "bonjour"), "un");
   using ends = await pair();
   await ends.server.write(bytes("sans fin"));
   assertEquals(await ask(ends.client, "bonjour", true), "sans fin");

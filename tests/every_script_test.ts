@@ -119,6 +119,7 @@ for (const [name, script] of Object.entries(scripts)) {
 
   Deno.test(`${name} says in one line what is wrong with its options`, async () => {
     const wrong = [["--prot", "--help"]];
+    if (!source(name).includes('"_"]')) wrong.push(["50001", "50001"]);
     if (script.kind !== "demo") {
       wrong.push(["--port=70000", "port"], ["--port=abc", "port"]);
       wrong.push(["--host=nulle.part.invalid", "Error"]);
@@ -164,6 +165,8 @@ for (const [name, script] of Object.entries(scripts)) {
     if (script.kind === "server") {
       await using server = await serve(name, script.args, options);
       assertMatch(server.out, script.first);
+      const root = `(dossier ${Deno.realPathSync(folder.path)})`;
+      if (name === "web_server") assert(server.out.includes(root), server.out);
       server.kill("SIGTERM");
       const { code, err } = await server.end();
       assertEquals([code, err], [0, ""]);

@@ -33,12 +33,13 @@ Deno.test("p2p_server keeps what its pipe has after a FIN for the client to come
   assertEquals((await server.end()).code, 0);
 });
 
-Deno.test("p2p_server ends when its input ends and nobody is there", async () => {
-  const { code, out, err } = await run("p2p_server", ["--port=0"], {
-    input: "",
-  });
-  assertEquals([code, err], [0, ""]);
-  assertMatch(out, /^Serveur prêt.*\nServeur arrêté\n$/);
+Deno.test("p2p_server ends when its input, a pipe or a file, ends and nobody is there", async () => {
+  const shell = 'file=$(mktemp); exec <"$file"; rm "$file"; exec "$@"';
+  for (const options of [{ input: "" }, { shell }]) {
+    const { code, out, err } = await run("p2p_server", ["--port=0"], options);
+    assertEquals([code, err], [0, ""]);
+    assertMatch(out, /^Serveur prêt.*\nServeur arrêté\n$/);
+  }
 });
 
 for (const from of ["</dev/null", "0>/dev/null"]) {

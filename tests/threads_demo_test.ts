@@ -1,7 +1,17 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { countPrimes } from "../scripts/threads_demo.ts";
 import { IN_TERMINAL, LINUX, preload, run, testWith } from "./harness.ts";
 
 const DEMO = "threads_demo";
+
+Deno.test("countPrimes of threads_demo counts in its share of the blocks what is below the limit", () => {
+  const found = [
+    { limit: 7, share: 0, shares: 1 },
+    { limit: 3000, share: 0, shares: 2 },
+    { limit: 3000, share: 1, shares: 2 },
+  ].map(countPrimes);
+  assertEquals(found, [3, 168 + 127, 135]);
+});
 
 Deno.test("threads_demo counts to three in two threads, which take turns", async () => {
   let together = false;
@@ -47,9 +57,25 @@ Deno.test("threads_demo waits for both threads, whichever ends first", async () 
 
 Deno.test("threads_demo --work finds as many primes on all cores as on one, and draws, without colours in a pipe, how long each took", async () => {
   // It looks at the clock twice for each number of threads: they take 2 s, 1 s…
+  // Meanwhile, all of them work, and none starts.
   const clock = `
-    let looks = 0;
-    performance.now = () => ++looks % 2 === 1 ? 0 : 4000 / looks;`;
+    let looks = 0, ended = 0;
+    performance.now = () => ++looks % 2 === 1 ? 0 : 4000 / looks;
+    globalThis.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args);
+        if (looks % 2 === 1) console.error("A thread starts late");
+      }
+      postMessage(order) {
+        const before = order.shares * (order.shares - 1) / 2;
+        if (ended !== before) console.error("One works after the other");
+        super.postMessage(order);
+      }
+      terminate() {
+        super.terminate();
+        ended++;
+      }
+    };`;
   const options = { ...preload(DEMO, clock), colours: true };
   const { code, out, err } = await run(DEMO, ["--work"], options);
   assertEquals([code, err], [0, ""]);
