@@ -60,7 +60,7 @@ export class ClientSocket implements AsyncDisposable {
     await this.#withLimit(() => write(this.conn, bytes));
   }
 
-  /** Waits for the next message; `undefined` once the server has ended. */
+  /** The next message; `undefined` at the end. Await it before the next call. */
   async receive(): Promise<string | undefined> {
     if (this.#received.length === 0) {
       const { value } = await this.#withLimit(() => this.#incoming.next());

@@ -27,11 +27,10 @@ export async function chat(
   raw = false,
   limits = { line: 10_000, end: 3000 },
 ): Promise<void> {
-  conn.setNoDelay(true); // Or Nagle's algorithm makes a second line wait 40 ms.
-  conn.setKeepAlive(true); // Or nobody would notice that a cable was cut.
   const keyboard = lines.getReader();
   let lastWord = "FIN"; // Unless the peer ends it first.
   const listen = async () => {
+    conn.setKeepAlive(true); // Or nobody would notice that a cable was cut.
     for await (const messages of receive(conn, raw)) {
       const fin = messages.findIndex(isFin);
       if (fin >= 0) messages.length = fin + 1;
@@ -42,6 +41,7 @@ export async function chat(
     lastWord = "Au revoir";
   };
   const speak = async () => {
+    conn.setNoDelay(true); // Or Nagle's algorithm makes a second line wait 40 ms.
     while (true) {
       const next = await keyboard.read().catch(() => undefined); // Released.
       const line = next?.value ?? lastWord;

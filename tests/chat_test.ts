@@ -41,7 +41,7 @@ for (const { name, chat, peer, welcome } of SIDES) {
       ends.server.setNoDelay = (on) => void asked.push(`no delay: ${on}`);
       ends.server.setKeepAlive = (on) => void asked.push(`keep-alive: ${on}`);
       const over = chat(ends.server, screen, NEVER);
-      assertEquals(asked, ["no delay: true", "keep-alive: true"]);
+      assertEquals(asked, ["keep-alive: true", "no delay: true"]);
       await ends.client.closeWrite();
       assertEquals(await hears(ends.client), [...welcome, "Au revoir"]);
       await over;
@@ -104,6 +104,18 @@ for (const { name, chat, peer, welcome } of SIDES) {
     await chat(ends.server, screen, NEVER, false, { line: 200, end: 1e6 })
       .catch((error) => screen.show(`${error}`));
     assertMatch(screen.shown.join("\n"), /^(Client perdu : )?Interrupted: .*$/);
+  });
+
+  Deno.test(`chat of ${name} loses a peer whose connection has gone before an option is set`, async () => {
+    using ends = await pair();
+    ends.server.setNoDelay = () => { // As on macOS.
+      throw new TypeError("Invalid argument");
+    };
+    const screen = terminal(), limits = { line: 1e6, end: 0 };
+    await chat(ends.server, screen, NEVER, false, limits)
+      .catch((error) => screen.show(`${error}`));
+    assertMatch(screen.shown.join("\n"), /^(Client perdu : )?TypeError: .*$/);
+    assertThrows(() => ends.server.close(), Deno.errors.BadResource);
   });
 
   Deno.test(`chat of ${name}, when it is to end, leaves at its limit a peer that does not read`, async () => {
