@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   copyOut,
   header,
+  preload,
   Program,
   ROOT,
   run,
@@ -187,7 +188,13 @@ for (const [name, script] of Object.entries(scripts)) {
 
 for (const { name, first } of all("demo")) {
   Deno.test(`${name} leaves SIGINT to the system, so that a shell sees it`, async () => {
-    await using demo = start(name);
+    // It stays after its last line, or might have ended before the signal comes.
+    const stay = `const { log } = console;
+      console.log = (line) => {
+        log(line);
+        setTimeout(() => {}, 1e6);
+      };`;
+    await using demo = start(name, [], preload(name, stay));
     await demo.says(first);
     demo.kill("SIGINT");
     await demo.end();
