@@ -26,20 +26,20 @@ export async function converse(
   limit = 60_000,
 ): Promise<void> {
   let answered = Promise.withResolvers<void>();
-  const late = Promise.withResolvers<never>();
+  const late = Promise.withResolvers<never>(); // Rejected by the timer.
   let leaving = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const listen = async () => {
     for await (const messages of receive(conn, raw)) {
       show(messages.map(printable).join("\n"));
-      answered.resolve();
+      answered.resolve(); // Any message counts as the answer.
     }
     if (!leaving) throw new Deno.errors.UnexpectedEof("le serveur est parti");
   };
   const ask = async () => {
     for await (const line of lines) {
       const bytes = encode(line, raw);
-      if (bytes.length === 0) continue; // Raw: nothing is said, nor answered.
+      if (bytes.length === 0) continue; // Raw: nothing would be sent, nor answered.
       leaving = /^\s*fin\s*$/i.test(line);
       answered = Promise.withResolvers();
       const timeout = new DOMException("aucune réponse", "TimeoutError");
@@ -53,18 +53,18 @@ export async function converse(
     await Promise.race([listen(), ask(), late.promise]);
   } finally {
     clearTimeout(timer);
-    await hangUp(conn); // Closing ends what the other loop waits for, too.
+    await hangUp(conn); // Closing also ends a read or write of the other loop.
   }
 }
 
-/** A keyboard and a screen. What is shown leaves alone what is being typed. */
+/** A keyboard and a screen: what is shown appears above the line being typed. */
 function openTerminal(prompt: string) {
   const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   let open = true;
   const output = interactive ? stdout : undefined;
   const keyboard = createInterface({ input: stdin, output, prompt });
   keyboard.on("error", () => keyboard.close());
-  keyboard.on("SIGINT", () => { // Ctrl-C, which is a key here.
+  keyboard.on("SIGINT", () => { // Ctrl-C, here a key and no signal.
     keyboard.close();
     Deno.kill(Deno.pid, "SIGINT"); // So that a shell sees an interruption.
   });
@@ -72,26 +72,26 @@ function openTerminal(prompt: string) {
   const lines = new ReadableStream<string>({
     start(queue) {
       keyboard.on("line", (line) => {
-        // While its lines wait, a pipe is not read. A keyboard is, for its Ctrl-C.
+        // A pipe pauses until its lines are taken; a keyboard does not, for its Ctrl-C.
         if (interactive) keyboard.prompt();
         else keyboard.pause();
         queue.enqueue(line);
       });
       keyboard.on("close", () => {
         open = false;
-        setImmediate(() => stdin.resume().pause()); // Or its read keeps us alive.
-        if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
+        setImmediate(() => stdin.resume().pause()); // Or a pending read keeps us alive.
+        if (interactive) stdout.write("\r\x1b[J"); // Erases the prompt.
         queue.close();
       });
     },
-    pull: () => void keyboard.resume(), // All have been taken.
-  }).values({ preventCancel: true });
+    pull: () => void keyboard.resume(), // No line waits.
+  }).values({ preventCancel: true }); // Or, after FIN, queue.close() would throw.
   const show = (text: string) => {
     if (!interactive || !open) return console.log(text);
-    // Up to the prompt's first row, to its beginning; all from there on is cleared.
+    // Goes up to the prompt's first row, to its beginning, and clears all from there.
     const { rows } = keyboard.getCursorPos();
     stdout.write("\x1b[A".repeat(rows) + "\r\x1b[J");
-    console.log(text + "\n".repeat(rows)); // prompt(true) goes up by as many rows.
+    console.log(text + "\n".repeat(rows)); // For prompt(true) first goes up as many.
     keyboard.prompt(true);
   };
   return { lines, show, [Symbol.dispose]: () => keyboard.close() };

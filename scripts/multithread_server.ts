@@ -3,8 +3,8 @@
  * TCP server for many clients at once: section 4', the multithreaded server.
  *
  * The course gives each client a thread. But waiting needs none: one thread serves
- * thousands of clients, and more of them are for more cores. A connection cannot be
- * posted to a worker: so each listens, and the kernel deals the clients out to them.
+ * thousands of clients; more threads only use more cores. A connection cannot be
+ * posted to another thread: so each listens, and the kernel deals the clients out.
  *
  * @run deno run --unstable-net --allow-net --allow-read scripts/multithread_server.ts
  */
@@ -27,7 +27,7 @@ export async function serve(
   stop: AbortSignal,
   settings: Settings,
 ): Promise<void> {
-  // What dismisses a client, and for how many tenths of the limit it has been silent.
+  // What dismisses a client; for how many tenths of the limit the client is silent.
   const clients = new Map<(lastWord: string) => void, number>();
   const clock = setInterval(() => {
     for (const [dismiss, silent] of clients) {
@@ -43,7 +43,7 @@ export async function serve(
     } catch (error) {
       if (stop.aborted) break;
       log(`Client non accepté : ${error}`, console.error);
-      // NotConnected: it has gone already. Otherwise, perhaps no descriptor is free.
+      // NotConnected: the client has gone. Otherwise, perhaps no descriptor is free.
       if (!(error instanceof Deno.errors.NotConnected)) await pause(50);
     }
   }
@@ -63,7 +63,7 @@ async function handleClient(
   if (!quiet) log(`Instance de serveur prête pour ${name}`);
   const reply = raw ? "Message reçu" : "Message reçu\n";
   const answer = new TextEncoder().encode(reply);
-  let answering = Promise.resolve();
+  let answering = Promise.resolve(); // The write under way.
   let lastWord: string | undefined; // Once it is known, nothing more is answered.
   const converse = async () => {
     for await (const messages of receive(conn, raw)) {
@@ -72,7 +72,7 @@ async function handleClient(
       if (fin >= 0) messages.splice(fin + 1);
       // In one print: a read may bring 65,536 messages.
       if (!quiet) log(messages.map((it) => says + printable(it)).join("\n"));
-      // One write for all the answers. Most reads bring one message: it is prepared.
+      // One write for all. Most reads bring one message: its answer is prepared.
       const all = reply.repeat(messages.length);
       const bytes = all === reply ? answer : new TextEncoder().encode(all);
       answering = write(conn, bytes);
@@ -80,7 +80,7 @@ async function handleClient(
       clients.set(dismiss, 0);
       if (fin >= 0) break;
     }
-    return "";
+    return ""; // No last word is due.
   };
 
   const { promise, resolve: dismiss } = Promise.withResolvers<string>();
@@ -89,7 +89,7 @@ async function handleClient(
   try {
     conn.setNoDelay(true); // Or Nagle's algorithm makes a second answer wait 40 ms.
     lastWord = await Promise.race([promise, converse()]);
-    // An answer under way is finished before the last word, or after 1 s cut off.
+    // Before the last word, an answer under way has 1 s to end, or is cut off.
     const late = setTimeout(() => conn[Symbol.dispose](), 1000);
     await answering.finally(() => clearTimeout(late));
   } catch (error) {
@@ -129,7 +129,7 @@ async function runThread(
       event.preventDefault(); // Else it would end the main thread too.
       resolve(event.message);
     };
-    worker.postMessage(settings);
+    worker.postMessage(settings); // It answers with its port, and why it ends.
     stop.addEventListener("abort", () => worker.postMessage("stop"));
     const reason = await end;
     worker.terminate();
@@ -154,7 +154,7 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "linux") threads = 1; // Only Linux lets them share a port.
   await Deno.stat(import.meta.filename!); // The threads must be allowed to read it.
   const port = Number(args.port);
-  // Workers would share the port even with another program. This fails instead.
+  // With reusePort, threads share a port even with another program: this fails then.
   const probe = Deno.listen({ hostname: host, port });
   probe.close();
   const stop = new AbortController();
@@ -166,7 +166,7 @@ async function main(): Promise<void> {
     ends.push(runThread({ ...settings, thread }, stop.signal, resolve));
     listen.port = await listening; // If it was 0, now the one that the kernel chose.
   }
-  // Until here, a signal just ends it. A second one does too. Windows has no SIGTERM.
+  // The first signal stops it gently, a second one at once. Windows has no SIGTERM.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
@@ -177,10 +177,10 @@ async function main(): Promise<void> {
 }
 
 if ("DedicatedWorkerGlobalScope" in globalThis) {
-  // In a worker, `self` is the other end of the channel to the main thread.
+  // `self` talks to the main thread as a Worker there talks to this one: hence the cast.
   const parent = self as unknown as Worker;
   const stop = new AbortController();
-  parent.onmessage = async ({ data }) => {
+  parent.onmessage = async ({ data }) => { // The Settings; later, "stop".
     if (data === "stop") return stop.abort();
     try {
       const listener = Deno.listen(data.listen);

@@ -30,7 +30,7 @@ export async function serve(
     } catch (error) {
       if (stop.aborted) return;
       terminal.show(`Client non accepté : ${error}`, console.error);
-      if (error instanceof Deno.errors.NotConnected) continue; // It has gone.
+      if (error instanceof Deno.errors.NotConnected) continue; // The client has gone.
       await new Promise((resume) => setTimeout(resume, 50)); // No descriptor?
     }
     if (!conn) continue;
@@ -44,7 +44,7 @@ export async function serve(
 /**
  * Listens and speaks until one side says FIN or leaves, or `stop` aborts; then closes.
  *
- * @param limits Milliseconds for the peer to take one line, and for the end.
+ * @param limits Milliseconds for the peer to take one line, and for the goodbyes.
  */
 export async function chat(
   conn: Deno.TcpConn,
@@ -54,7 +54,7 @@ export async function chat(
   limits = { line: 10_000, end: 3000 },
 ): Promise<void> {
   const keyboard = lines.getReader();
-  let lastWord = "FIN"; // Unless the peer ends it first.
+  let lastWord = "FIN"; // What speak() says in the end, unless listen() changes it.
   const listen = async () => {
     conn.setKeepAlive(true); // Or nobody would notice that a cable was cut.
     for await (const messages of receive(conn, raw)) {
@@ -71,11 +71,11 @@ export async function chat(
     let line = "Vous êtes connecté au serveur, envoyez vos messages";
     while (true) {
       const bytes = encode(line, raw);
-      // Closing is the only way to cancel a pending read or write.
+      // Closing `conn` is the only way to cancel a pending read or write on it.
       const timer = setTimeout(() => conn[Symbol.dispose](), limits.line);
       await write(conn, bytes).finally(() => clearTimeout(timer));
       if (line === lastWord || isFin(line)) return await conn.closeWrite();
-      const next = await keyboard.read().catch(() => undefined); // Released.
+      const next = await keyboard.read().catch(() => undefined); // By releaseLock().
       line = next?.value ?? lastWord;
     }
   };
@@ -85,10 +85,10 @@ export async function chat(
     await Promise.race([...loops, stopped]);
   } catch (error) {
     const { name, message } = error as Error;
-    if (name === "Refusal") lastWord = message;
+    if (name === "Refusal") lastWord = message; // So speak() tells the peer why.
     show(`Client perdu : ${error}`, console.error);
   } finally {
-    keyboard.releaseLock(); // Cancels its pending read. The line is the next client's.
+    keyboard.releaseLock(); // Rejects its pending read: that line is the next client's.
     const timer = setTimeout(() => conn[Symbol.dispose](), limits.end);
     await Promise.allSettled(loops);
     await hangUp(conn);
@@ -104,7 +104,7 @@ export type Terminal = Disposable & {
   show(text: string, print?: typeof console.log): void;
 };
 
-/** Opens both: what is shown leaves alone what is being typed. */
+/** Opens both: what is shown appears above the line that is being typed. */
 function openTerminal(prompt: string, onCtrlC: () => void, onEnd: () => void) {
   const interactive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   let open = true;
@@ -116,28 +116,28 @@ function openTerminal(prompt: string, onCtrlC: () => void, onEnd: () => void) {
   const lines = new ReadableStream<string>({
     start(queue) {
       keyboard.on("line", (line) => {
-        // While its lines wait, a pipe is not read. A keyboard is, for its Ctrl-C.
+        // A pipe pauses until its lines are taken; a keyboard does not, for its Ctrl-C.
         if (interactive) keyboard.prompt();
         else keyboard.pause();
-        // Locked: somebody reads them. What a pipe brings waits until then.
+        // Locked: a client is there. If none is, a pipe's lines wait for one.
         if (lines.locked || !interactive) queue.enqueue(line);
         else show("Ligne perdue : personne n'est connecté", console.error);
       });
       keyboard.on("close", () => {
         open = false;
-        setImmediate(() => stdin.resume().pause()); // Or its read keeps us alive.
-        if (interactive) stdout.write("\r\x1b[J"); // The prompt goes.
-        if (queue.desiredSize === 1) onEnd(); // All lines have been taken.
+        setImmediate(() => stdin.resume().pause()); // Or a pending read keeps us alive.
+        if (interactive) stdout.write("\r\x1b[J"); // Erases the prompt.
+        if (queue.desiredSize === 1) onEnd(); // No line waits.
       });
     },
-    pull: () => open ? void keyboard.resume() : onEnd(), // All have been taken.
+    pull: () => open ? void keyboard.resume() : onEnd(), // No line waits.
   });
   const show = (text: string, print = console.log) => {
     if (!interactive || !open) return print(text);
-    // Up to the prompt's first row, to its beginning; all from there on is cleared.
+    // Goes up to the prompt's first row, to its beginning, and clears all from there.
     const { rows } = keyboard.getCursorPos();
     stdout.write("\x1b[A".repeat(rows) + "\r\x1b[J");
-    print(text + "\n".repeat(rows)); // prompt(true) goes up by as many rows.
+    print(text + "\n".repeat(rows)); // For prompt(true) first goes up as many.
     keyboard.prompt(true);
   };
   return { lines, show, [Symbol.dispose]: () => keyboard.close() };
@@ -163,7 +163,7 @@ async function main(): Promise<void> {
   const unix = Deno.build.os !== "windows";
   if (unix) Deno.addSignalListener("SIGTERM", onSignal); // Windows has none.
   const listener = Deno.listen({ hostname: host, port: Number(port) });
-  // The stdin of a service is /dev/null, a device: its end means nothing.
+  // A service's stdin (0) is /dev/null, a device but no TTY: its end means nothing.
   const service = unix && !stdin.isTTY && fstatSync(0).isCharacterDevice();
   const onEnd = () => service || stop.abort();
   using terminal = openTerminal("Serveur >> ", onSignal, onEnd);

@@ -14,7 +14,7 @@ import { parseArgs } from "jsr:@std/cli@^1.0.0/parse-args";
 import { encode, printable, Refusal } from "./encoding.ts";
 
 /**
- * Sends a message, again after 1 s and 3 s (RFC 8085), and waits for the answer.
+ * Sends a message, again 1 s and 3 s later (RFC 8085), and waits for the answer.
  *
  * @param server Its IP address and port.
  * @param limit Milliseconds for all of it.
@@ -26,8 +26,8 @@ export async function ask(
   message: string,
   limit = 5000,
 ): Promise<string> {
-  const request = encode(message, true);
-  // Any address and any free port of our own: the answer comes back to them.
+  const request = encode(message, true); // Raw: no line end is added.
+  // Any address of ours ("::", "0.0.0.0"), any free port (0): the answer comes there.
   const hostname = server.hostname.includes(":") ? "::" : "0.0.0.0";
   const socket = Deno.listenDatagram({ hostname, port: 0, transport: "udp" });
   const late = AbortSignal.timeout(limit);
@@ -47,7 +47,7 @@ export async function ask(
       const datagram = await socket.receive(buffer).catch((error) => {
         if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
       });
-      if (!datagram) continue; // On Windows: a question has reached nobody.
+      if (!datagram) continue; // On Windows: a request has reached nobody.
       const [bytes, sender] = datagram;
       const from = address(sender as Deno.NetAddr);
       // Anyone can send to this port: only the server's answer counts.
@@ -64,13 +64,13 @@ export async function ask(
   } finally {
     for (const timer of timers) clearTimeout(timer);
     late.removeEventListener("abort", close);
-    if (!late.aborted) socket.close();
+    if (!late.aborted) socket.close(); // Else `close` has done it.
   }
 }
 
 function address({ hostname, port }: Deno.NetAddr): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return new URL(`udp://${host}:${port}`).host; // IPv6 has several spellings.
+  return new URL(`udp://${host}:${port}`).host; // One spelling for each IPv6 address.
 }
 
 async function main(): Promise<void> {
@@ -88,11 +88,11 @@ async function main(): Promise<void> {
     throw new Error("pas d'UDP : ajoutez --unstable-net");
   }
   const to = Number(port);
-  // Deno does not check this one: for 70000, it would send to 4464.
+  // Deno does not check a datagram's port: 70000 would become 4464.
   if (!(to >= 1 && to <= 65535)) throw new RangeError(`Invalid port: ${port}`);
   if (host === "") throw new Error("--host est vide");
   const message = words.join(" ") || "Bonjour, je suis le client";
-  // Answers are known by their sender's IP address: look up what the host's is.
+  // ask() compares IP addresses: look up the host's ("[::1]" without its brackets).
   const { address: hostname } = await lookup(host.replace(/^\[|\]$/g, ""));
   const server: Deno.NetAddr = { hostname, port: to, transport: "udp" };
   const answer = await ask(server, message);
