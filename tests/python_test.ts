@@ -109,11 +109,37 @@ for (const { name, tcp } of all("server", "tcp")) {
   });
 }
 
+pythonTest(
+  "p2p_client.py and p2p_server.py end well when both sides say FIN, and when the other one then stays",
+  async () => {
+    await using server = await serve("Python", "p2p_server");
+    await using listener = await harness.listen();
+    await using client = startPython("p2p_client", listener.address, {
+      stdin: "piped",
+    });
+    const here = await Peer.connect(await server.port());
+    const sides = [[client, await listener.met], [server, here]] as const;
+    await here.hears(/Vous êtes connecté .*\n/);
+    for (const [program, peer] of sides) {
+      await program.type("FIN\n");
+      await peer.hears(/FIN\n$/);
+    }
+    await here.say("FIN\n"); // The other one says nothing, and stays.
+    await server.says("CONNEXION INTERROMPUE");
+    const { code, out, err } = await client.end();
+    assertEquals([code, err, server.err], [0, "", ""]);
+    assertMatch(out, /\nCONNEXION INTERROMPUE\n$/);
+    assertMatch(await here.ended(), /FIN\n$/);
+  },
+);
+
 pythonTest("web_server.py shows its folder, and nothing hidden", async () => {
   const root = await Deno.makeTempDir();
   await Deno.writeTextFile(`${root}/index.html`, "page");
   await Deno.writeTextFile(`${root}/.env`, "secret");
   await Deno.mkdir(`${root}/vide`);
+  await Deno.mkdir(`${root}/.well-known`);
+  await Deno.writeTextFile(`${root}/.well-known/acme`, "acme");
   await Deno.symlink("/etc/passwd", `${root}/lien`);
   await using server = await serve("Python", "web_server", "--root", root);
   const port = await server.port();
@@ -124,6 +150,7 @@ pythonTest("web_server.py shows its folder, and nothing hidden", async () => {
   }
   assertMatch(await ask("/%00"), /^HTTP\/1.0 400 /);
   assertMatch(await ask("/", "evil.example"), /^HTTP\/1.0 421 /);
+  assertMatch(await ask("/.well-known/acme"), /^HTTP\/1.0 200 .*\nacme$/s);
   const page = await ask("/");
   assertMatch(page, /^HTTP\/1.0 200 [^]*\r\n\r\npage$/);
   assertMatch(page, /\r\nCache-Control: no-cache\r\n/);
@@ -147,6 +174,8 @@ const RUNS: [line: string, code: number, out: RegExp, err: RegExp][] = [
 ];
 for (const { name } of all("client")) {
   RUNS.push([`${name} --port 1`, 1, /^$/, NOBODY]);
+  // getaddrinfo would take 4464 for it.
+  RUNS.push([`${name} --port 70000`, 1, /^$/, /^--port : 0 à 65535\n$/]);
 }
 for (const [line, code, out, err] of RUNS) {
   pythonTest(`${line} in Python ends as it should`, async () => {

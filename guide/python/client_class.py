@@ -10,16 +10,17 @@ class ClientSocket(contextlib.AbstractContextManager):  # It can be used in `wit
         self.conn = socket.create_connection((host, port), timeout=5)
         self.conn.settimeout(seconds)  # For one wait: connecting had but 5 s.
         self.reader = self.conn.makefile("rb")  # Keeps what one recv brought too much.
+        self.incoming = messages(self.reader)  # Once it has failed, it is over.
 
     def send(self, message):
         data = message.encode() + b"\n"
-        if data.count(b"\n") > 1 or len(data) > MAX_LINE:
+        if data.count(b"\n") > 1 or data.endswith(b"\r\n") or len(data) > MAX_LINE:
             raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE // 1024} Kio")
         self.conn.sendall(data)  # `send` may take a part only.
 
     def receive(self):
         """Waits for the next message. None: the server has ended."""
-        return next(messages(self.reader), None)
+        return next(self.incoming, None)
 
     def __exit__(self, *error):
         self.reader.close()
@@ -37,6 +38,8 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=50000)
     args = parser.parse_args()
+    if args.port not in range(65536):  # For 70000, getaddrinfo takes 4464.
+        sys.exit("--port : 0 à 65535")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     with ClientSocket(args.host, args.port) as client:
         print(f"Connecté au serveur : {args.host}, port {args.port}")

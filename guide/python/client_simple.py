@@ -9,13 +9,10 @@ MAX_LINE = 64 * 1024  # The longest message in bytes, its "\n" included.
 def ask(conn, message):
     """Sends a message, and waits for an answer."""
     data = message.encode() + b"\n"
-    if data.count(b"\n") > 1 or len(data) > MAX_LINE:
+    if data.count(b"\n") > 1 or data.endswith(b"\r\n") or len(data) > MAX_LINE:
         raise ValueError(f"plusieurs lignes, ou plus de {MAX_LINE // 1024} Kio")
     conn.sendall(data)  # `send` may take a part only.
-    answer = receive(conn, 60)
-    if not answer:
-        raise EOFError("aucune réponse")
-    return answer
+    return receive(conn, 60)
 
 def receive(conn, seconds):
     """Waits for a message: a line of UTF-8, or what is left when the stream ends."""
@@ -23,7 +20,10 @@ def receive(conn, seconds):
     while b"\n" not in data:
         # What is left of the time: a byte now and then does not prolong it.
         conn.settimeout(max(0.001, end - time.monotonic()))
-        data += conn.recv(MAX_LINE - len(data)) or b"\n"
+        part = conn.recv(MAX_LINE - len(data))
+        if not part and not data:
+            raise EOFError("aucune réponse")
+        data += part or b"\n"
     if len(data) > MAX_LINE:
         raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
     return data.partition(b"\n")[0].removesuffix(b"\r").decode()
@@ -35,6 +35,8 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=50000)
     args = parser.parse_args()
+    if args.port not in range(65536):  # For 70000, getaddrinfo takes 4464.
+        sys.exit("--port : 0 à 65535")
     message = " ".join(args.message) or "Bonjour, je suis le client"
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     # Some hosts never answer: 5 s are enough to connect. `with` closes in any case.

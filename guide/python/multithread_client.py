@@ -6,7 +6,7 @@ KEYBOARD = open(0, "rb", buffering=0)  # Unbuffered: select sees all that is typ
 
 def converse(conn):
     """A line, its answer, the next line. The server may also speak unasked."""
-    with conn.makefile("rb") as reader:
+    with conn.makefile("rb", buffering=0) as reader:  # Or select misses lines.
         incoming, line = messages(reader), b""
         while line.strip().upper() != b"FIN":
             if sys.stdin.isatty():
@@ -17,7 +17,7 @@ def converse(conn):
                 line = KEYBOARD.readline()
                 if not line:  # The end of the input.
                     return
-                conn.sendall(line.rstrip() + b"\n")  # `send` may take a part only.
+                conn.sendall(line.rstrip(b"\r\n") + b"\n")  # `send` may take a part.
             answer = next(incoming, None)
             if answer is None:
                 raise EOFError("le serveur est parti")
@@ -35,11 +35,13 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=50000)
     args = parser.parse_args()
+    if args.port not in range(65536):  # For 70000, getaddrinfo takes 4464.
+        sys.exit("--port : 0 à 65535")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # Also in a file.
     # Some hosts never answer: 5 s are enough to connect. `with` closes in any case.
     with socket.create_connection((args.host, args.port), timeout=5) as conn:
-        conn.settimeout(60)  # For one answer.
+        conn.settimeout(60)  # For one wait.
         print("Connecté au serveur\nTapez FIN pour terminer la conversation")
         converse(conn)
     print("Connexion fermée")

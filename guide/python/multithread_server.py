@@ -13,8 +13,7 @@ def serve(listener):
             time.sleep(0.05)
 
 def talk(conn, address):
-    name = "%s:%d [%s]" % (*address, threading.current_thread().name)
-    last_word = ""
+    name, last_word = "%s:%d [%s]" % (*address, threading.current_thread().name), ""
     with conn, conn.makefile("rb") as reader, contextlib.suppress(OSError):
         print(f"Instance de serveur prête pour {name}\n", end="")  # In one write.
         try:
@@ -28,9 +27,10 @@ def talk(conn, address):
         except (OSError, ValueError) as error:  # It costs this client, and no other.
             last_word = f"Conversation interrompue : {error}\n"
         print(f"Connexion fermée avec {name} {last_word.strip()}\n", end="")
+        conn.settimeout(1)
         conn.sendall(last_word.encode())
         conn.shutdown(socket.SHUT_WR)  # To close on unread bytes resets it all.
-        conn.recv(MAX_LINE)
+        all(conn.recv(MAX_LINE) for _ in range(100))  # So it reads on, to their end.
 
 def messages(reader):
     for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.

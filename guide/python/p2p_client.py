@@ -7,18 +7,18 @@ KEYBOARD = open(0, "rb", buffering=0)  # Unbuffered: select sees all that is typ
 def chat(conn):
     """Both sides may speak at any time: `select` says which of them has."""
     inputs, data = [conn, KEYBOARD], b""  # (On Windows, it cannot watch a keyboard.)
-    while True:
-        ready, _, _ = select.select(inputs, [], [])
+    limit = None  # Seconds: once all is said, the other side has three to end.
+    while ready := select.select(inputs, [], [], limit)[0]:
         if KEYBOARD in ready:
             line = KEYBOARD.readline()
             conn.sendall(line)  # `send` may take a part only.
             if not line or line.strip().upper() == b"FIN":
                 conn.shutdown(socket.SHUT_WR)  # All is said; but the server may answer.
-                inputs = [conn]
+                inputs, limit = [conn], 3
         if conn in ready:
             part = conn.recv(MAX_LINE - len(data))
-            if not part and not data:
-                return
+            if not part and not data:  # It has left: goodbye, unless all is said.
+                return limit or conn.sendall(b"Au revoir\n")
             *lines, data = (data + (part or b"\n")).split(b"\n")  # Its end ends a line.
             if len(data) == MAX_LINE:
                 raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
@@ -26,7 +26,7 @@ def chat(conn):
                 text = line.removesuffix(b"\r").decode()
                 print("Serveur >>", "".join(filter(str.isprintable, text)))
                 if text.strip().upper() == "FIN":
-                    return conn.sendall("Au revoir\n".encode())
+                    return limit or conn.sendall(b"Au revoir\n")
 
 def main():
     parser = argparse.ArgumentParser()
@@ -34,6 +34,8 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=50000)
     args = parser.parse_args()
+    if args.port not in range(65536):  # For 70000, getaddrinfo takes 4464.
+        sys.exit("--port : 0 à 65535")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # Also in a file.
     # Some hosts never answer: 5 s are enough to connect. `with` closes in any case.

@@ -8,18 +8,18 @@ WELCOME = "Vous êtes connecté au serveur, envoyez vos messages\n"
 def chat(conn):
     """Both sides may speak at any time: `select` says which of them has."""
     inputs, data = [conn, KEYBOARD], b""  # (On Windows, it cannot watch a keyboard.)
-    while True:
-        ready, _, _ = select.select(inputs, [], [])
+    limit = None  # Seconds: once all is said, the other side has three to end.
+    while ready := select.select(inputs, [], [], limit)[0]:
         if KEYBOARD in ready:
             line = KEYBOARD.readline()
             conn.sendall(line)  # `send` may take a part only.
             if not line or line.strip().upper() == b"FIN":
                 conn.shutdown(socket.SHUT_WR)  # All is said; but the client may answer.
-                inputs = [conn]
+                inputs, limit = [conn], 3
         if conn in ready:
             part = conn.recv(MAX_LINE - len(data))
-            if not part and not data:
-                return
+            if not part and not data:  # It has left: goodbye, unless all is said.
+                return limit or conn.sendall(b"Au revoir\n")
             *lines, data = (data + (part or b"\n")).split(b"\n")  # Its end ends a line.
             if len(data) == MAX_LINE:
                 raise ValueError(f"plus de {MAX_LINE // 1024} Kio")
@@ -27,7 +27,7 @@ def chat(conn):
                 text = line.removesuffix(b"\r").decode()
                 print("Client >>", "".join(filter(str.isprintable, text)))
                 if text.strip().upper() == "FIN":
-                    return conn.sendall("Au revoir\n".encode())
+                    return limit or conn.sendall(b"Au revoir\n")
 
 def main():
     parser = argparse.ArgumentParser()
@@ -40,10 +40,10 @@ def main():
     listener = socket.create_server((args.host, args.port))
     print("Serveur prêt, en attente de requêtes sur %s:%d" % listener.getsockname())
     while True:
-        conn, address = listener.accept()
-        print("Client connecté, adresse %s:%d" % address)
+        conn, _ = listener.accept()
         try:
             with conn:  # Closes it on every way out.
+                print("Client connecté, adresse %s:%d" % conn.getpeername())
                 conn.settimeout(10)  # For a client that does not read.
                 conn.sendall(WELCOME.encode())
                 chat(conn)

@@ -8,9 +8,9 @@ MAX_LINE = 64 * 1024  # The longest message in bytes, its "\n" included.
 
 def serve(listener):
     while True:
-        conn, address = listener.accept()
-        print("Client connecté, adresse %s:%d" % address)
+        conn, _ = listener.accept()
         try:
+            print("Client connecté, adresse %s:%d" % conn.getpeername())
             message, answer = receive(conn, 30), "Bonjour, je suis le serveur"
         except (OSError, ValueError) as error:  # It is gone, slow, or no message.
             message = answer = f"Conversation interrompue : {error}"
@@ -20,8 +20,11 @@ def serve(listener):
             conn.settimeout(1)
             conn.sendall(f"{answer}\n".encode())  # `send` may take a part only.
             # Closing with bytes unread sends a reset, which can destroy the answer.
+            # So it reads on, for a second.
             conn.shutdown(socket.SHUT_WR)
-            conn.recv(MAX_LINE)
+            end = time.monotonic() + 1
+            while time.monotonic() < end and conn.recv(MAX_LINE):
+                pass
         print("Connexion fermée")
 
 def receive(conn, seconds):

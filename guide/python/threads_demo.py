@@ -53,6 +53,6 @@ def main():
     b.join()
     print("Les deux threads ont fini")
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all without a traceback.
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     main()

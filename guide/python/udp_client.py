@@ -30,6 +30,8 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=50000)
     args = parser.parse_args()
+    if args.port not in range(65536):  # For 70000, getaddrinfo takes 4464.
+        sys.exit("--port : 0 à 65535")
     message = " ".join(args.message) or "Bonjour, je suis le client"
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
     answer = ask(args.host, args.port, message)

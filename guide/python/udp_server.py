@@ -11,7 +11,10 @@ REFUSAL = "Message refusé : ce n'est pas de l'UTF-8"
 def serve(server):
     while True:
         # Room for the longest datagram: what does not fit would be lost in silence.
-        data, sender = server.recvfrom(65535)
+        try:
+            data, sender = server.recvfrom(65535)
+        except ConnectionResetError:  # On Windows: an earlier answer reached nobody.
+            continue
         answer = ANSWER
         try:
             message = data.decode()

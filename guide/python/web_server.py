@@ -3,7 +3,7 @@
 http.server speaks HTTP and sends files; what is left is to decide what may be seen.
 """
 import argparse, http.server, os, re, signal, sys, threading
-
+HIDDEN = re.compile(r"\.(?!well-known$)")
 class Handler(http.server.SimpleHTTPRequestHandler):
     timeout = 30  # Seconds for a client that says nothing, or does not read.
 
@@ -21,7 +21,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         except ValueError:  # A NUL in the path.
             return self.send_error(400, "Requête mal formée")
         # What lies outside begins with `..`. (Lists of folders would show hidden names.)
-        if any(part.startswith(".") for part in parts) or not os.path.isfile(path):
+        if any(map(HIDDEN.match, parts)) or not os.path.isfile(path):
             return self.send_error(404, "Introuvable")
         return super().send_head()
 
@@ -35,7 +35,7 @@ class Server(http.server.ThreadingHTTPServer):
         return threading.active_count() <= 200  # A thread for each costs memory.
 
     def handle_error(self, *_):
-        print(f"Client perdu : {sys.exception()}", file=sys.stderr)  # No traceback.
+        print(f"Client perdu : {sys.exc_info()[1]}", file=sys.stderr)  # No traceback.
 
 def main():
     parser = argparse.ArgumentParser()
@@ -45,7 +45,7 @@ def main():
     parser.add_argument("--root", default=".")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # The same as Ctrl-C.
-    os.chdir(args.root)  # What http.server serves is the current folder.
+    os.chdir(os.path.realpath(args.root))  # http.server serves the current folder.
     with Server((args.host, args.port), Handler) as server:
         where = "http://%s:%d/ (dossier %s)" % (*server.server_address, os.getcwd())
         print("Serveur prêt, en attente de requêtes sur", where, flush=True)
