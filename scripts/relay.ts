@@ -145,10 +145,10 @@ async function main(): Promise<void> {
   });
   // Each takes two descriptors. Once none is free, node:net accepts nobody ever again.
   listener.maxConnections = 100;
-  const { addr: at } = probe;
-  await once(listener.listen(at.port, at.hostname), "listening");
-  const ip = at.hostname.includes(":") ? `[${at.hostname}]` : at.hostname;
-  console.log(`Relais vers ${to}, en attente de clients sur ${ip}:${at.port}`);
+  await once(listener.listen(Number(port), probe.addr.hostname), "listening");
+  const { address, port: own } = listener.address() as net.AddressInfo;
+  const ip = address.includes(":") ? `[${address}]` : address;
+  console.log(`Relais vers ${to}, en attente de clients sur ${ip}:${own}`);
 }
 
 if (import.meta.main) {

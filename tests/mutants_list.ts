@@ -350,7 +350,11 @@ const edits: Record<string, Edit[]> = {
       "if (await new Promise((done) => to.write(piece, done))) return",
       "to.write(piece)",
     ],
-    ["its own machine alone", "at.port, at.hostname", "at.port"],
+    [
+      "its own machine alone",
+      "Number(port), probe.addr.hostname",
+      "Number(port)",
+    ],
     ["a target on IPv6", "/[[\\]]/g", "/[[\\]]/"],
     ["SIGINT", 'addSignalListener("SIGINT", onSignal)', "build"],
   ],
