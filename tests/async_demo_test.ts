@@ -36,7 +36,8 @@ Deno.test("async_demo draws both pictures on one scale, without colours in a pip
     });
   // Each begins where the one before has ended; or before any has.
   const [a, b, c] = bars(1);
-  assert(a.begin === 0 && a.end <= b.begin && b.end <= c.begin, out);
+  // (On a busy machine, even A may begin late, but not as late as B.)
+  assert(a.begin < 10 && a.end <= b.begin && b.end <= c.begin, out);
   const together = bars(5);
   for (const one of together) {
     for (const other of together) assert(one.begin < other.end, out);

@@ -67,11 +67,18 @@ Deno.test("ClientSocket waits no longer than its limit, to receive or to send, a
 
 Deno.test("ClientSocket lets each call take its limit, not all of them together", async () => {
   using ends = await pair();
+  const { timeout } = AbortSignal, limits: number[] = [];
+  AbortSignal.timeout = (ms) => {
+    limits.push(ms);
+    return new AbortController().signal;
+  };
   await using socket = new ClientSocket(ends.client, false, 1000);
   for (let call = 0; call < 4; call++) {
-    setTimeout(() => ends.server.write(bytes("suite\n")), 300);
+    await ends.server.write(bytes("suite\n"));
     assertEquals(await socket.receive(), "suite");
   }
+  Object.assign(AbortSignal, { timeout });
+  assertEquals(limits, [1000, 1000, 1000, 1000]);
   await ends.server.closeWrite();
   ends.server.close();
 });

@@ -59,10 +59,15 @@ async function open(
   return Object.assign(page, { [Symbol.asyncDispose]: close });
 }
 
-const unfold = (page: Page) =>
-  page.locator("main details").evaluateAll((all) =>
+const unfold = async (page: Page) => {
+  await page.locator("main details").evaluateAll((all) =>
     all.forEach((details) => details.open = true)
   );
+  // The page hears of new sizes with its next frame.
+  await page.evaluate(
+    "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))",
+  );
+};
 
 for (
   const path of [

@@ -88,8 +88,9 @@ async function types(
   const { code, out } = await shell.end();
   assertEquals(code, 0, out);
   const screen = new Screen("", shell);
-  screen.text = out.replaceAll(`${port}`, `${as}`);
-  return `$ ${line}\n${screen.shown(as, as)}`;
+  screen.text = out;
+  const shown = screen.shown(port, as).replaceAll(`${port}`, `${as}`);
+  return `$ ${line}\n${shown}`;
 }
 
 /** What a server and these commands show, up to `last`, which it says of each. */

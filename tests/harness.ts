@@ -311,9 +311,14 @@ export async function hold(server: Program): Promise<void> {
   const end = performance.now() + PATIENCE;
   const threads = `/proc/${server.pid}/task`;
   const stopped = () =>
-    [...Deno.readDirSync(threads)].every(({ name }) =>
-      /\) [Tt] /.test(Deno.readTextFileSync(`${threads}/${name}/stat`))
-    );
+    [...Deno.readDirSync(threads)].every(({ name }) => {
+      try {
+        const stat = Deno.readTextFileSync(`${threads}/${name}/stat`);
+        return /\) [Tt] /.test(stat);
+      } catch {
+        return true; // It has ended meanwhile.
+      }
+    });
   while (!stopped()) {
     if (performance.now() > end) throw new Error("The server does not stop");
     await new Promise(setImmediate);

@@ -1,6 +1,6 @@
 /** What every script with a keyboard promises, at a terminal and at the end of a pipe. */
 import { assert, assertEquals } from "@std/assert";
-import { IN_TERMINAL, meet, preload, testWith } from "./harness.ts";
+import { IN_TERMINAL, meet, preload, testWith, timers } from "./harness.ts";
 import { all } from "./scripts.ts";
 import { atTerminal } from "./tmux.ts";
 
@@ -89,7 +89,8 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
       await terminal.press("C-c");
       assertEquals(await terminal.ended(), interrupted);
     },
-    preload(name, STUCK),
+    // It is not to give up the line before the key comes.
+    preload(name, STUCK + timers("if (ms === 10_000) ms = 2 ** 31 - 1;")),
   );
 
   atTerminal(
@@ -143,7 +144,11 @@ for (const { name, keyboard, tcp } of [...all("server"), ...all("client")]) {
             await program.says(tcp!.shows(`${word} reçu`).trim());
           }
           assert(!program.out.includes("\x1b"), program.out);
-        }, { shell });
+        }, {
+          // Its input has ended already: it has all the time for the end.
+          ...preload(name, timers("if (ms === 3000) ms = 2 ** 31 - 1;")),
+          shell,
+        });
       },
     );
   }

@@ -183,19 +183,16 @@ testWith("IPv6", "relay reaches a server on IPv6", async () => {
 });
 
 Deno.test("relay ends each client that it has no server for, in one line", async () => {
-  using listener = Deno.listen(LOCAL);
-  const { port } = listener.addr;
-  listener.close();
-  await using relay = await before(port);
+  await using relay = await before(1); // Nobody listens there.
   for (const number of [1, 2]) {
     // The reset may come before Deno has told that the connection is there.
     const connecting = Peer.connect(await relay.port());
     await using client = await connecting.catch(({ code }) => {
-      assertEquals(code, "ECONNRESET");
+      assertMatch(code, /^(ECONNRESET|ENOTCONN)$/);
       return null;
     });
     await client?.ended();
-    const line = ` ms  #${number}     ← connect ECONNREFUSED 127.0.0.1:${port}`;
+    const line = ` ms  #${number}     ← connect ECONNREFUSED 127.0.0.1:1`;
     await relay.says(line + " : lancez le serveur\n");
   }
   assertEquals(relay.err, "");

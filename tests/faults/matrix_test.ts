@@ -65,7 +65,10 @@ for (const { name, partner, keyboard, tcp: client } of all("client", "tcp")) {
       const { code, out, err } = await through.end();
       if (!shows) {
         assertEquals(code, 1, out);
-        assertMatch(err, /^(ConnectionReset|BrokenPipe|UnexpectedEof): .*\n$/);
+        assertMatch(
+          err,
+          /^(Connection|BrokenPipe|UnexpectedEof|NotConnected).*\n$/,
+        );
       } else {
         assertMatch(err, /^(\w+: .*\n)?$/);
         assertEquals(code, Number(err !== ""), err);
