@@ -59,7 +59,6 @@ async function handleClient(
   { thread, maxClients, quiet, raw }: Settings,
 ): Promise<void> {
   const name = `${address(conn.remoteAddr)} [Thread ${thread}]`;
-  const says = `Message reçu du client ${name} : `;
   if (!quiet) log(`Instance de serveur prête pour ${name}`);
   const reply = raw ? "Message reçu" : "Message reçu\n";
   const answer = new TextEncoder().encode(reply);
@@ -70,8 +69,9 @@ async function handleClient(
       if (lastWord !== undefined) break;
       const fin = messages.findIndex((text) => /^\s*fin\s*$/i.test(text));
       if (fin >= 0) messages.splice(fin + 1);
-      // In one print: a read may bring 65,536 messages.
-      if (!quiet) log(messages.map((it) => says + printable(it)).join("\n"));
+      for (const text of messages) {
+        if (!quiet) log(`Message reçu du client ${name} : ${printable(text)}`);
+      }
       // One write for all. Most reads bring one message: its answer is prepared.
       const all = reply.repeat(messages.length);
       const bytes = all === reply ? answer : new TextEncoder().encode(all);

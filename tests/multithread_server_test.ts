@@ -138,16 +138,13 @@ Deno.test("multithread_server refuses a number of threads that it cannot start",
   }
 });
 
-Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm), and shows them with one print", async () => {
-  const lines = await printed(async () => {
-    const client = inMemory(["a\n".repeat(200)], { quiet: false });
-    await client.writing;
-    assertEquals(client.written, [ANSWER.repeat(200)]);
-    assertEquals(client.delays, [true]);
-    client.release();
-    await client.stop();
-  });
-  assertEquals(lines.map((line) => line.split("\n").length), [1, 200, 1]);
+Deno.test("multithread_server answers all the messages of a read with one write, at once (Nagle's algorithm)", async () => {
+  const client = inMemory(["a\n".repeat(200)]);
+  await client.writing;
+  assertEquals(client.written, [ANSWER.repeat(200)]);
+  assertEquals(client.delays, [true]);
+  client.release();
+  await client.stop();
 });
 
 Deno.test("multithread_server tells a client that is silent, or drips, that its time is over, and gives who speaks the whole of it again", async () => {
