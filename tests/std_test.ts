@@ -1,11 +1,7 @@
 /** std/: what it re-exports works, and is typed as JSR's own packages are. */
-import * as assertions from "@std/assert";
-import { parseArgs } from "@std/cli/parse-args";
-import * as colors from "@std/fmt/colors";
-import { type ServeDirOptions, serveFile } from "@std/http/file-server";
-import { ROOT } from "./harness.ts";
-
-const { assertEquals, assertMatch } = assertions;
+import { assertEquals, assertMatch } from "@std/assert";
+import { serveFile } from "@std/http/file-server";
+import { Program, ROOT } from "./harness.ts";
 
 Deno.test("serveFile of std/http sends a file with all that caches need", async () => {
   const file = `${ROOT}README.md`;
@@ -24,29 +20,29 @@ Deno.test("serveFile of std/http sends a file with all that caches need", async 
   });
 });
 
-// That a wrong name is a type error is what this test asserts, and TypeScript has one
-// way to assert it: `deno check` fails where the line below such a comment is none.
-Deno.test("std types what it re-exports, so that a misspelt name is an error", () => {
-  const misspelt = [
-    // @ts-expect-error misspelt on purpose: the colour that std/fmt exports is green
-    colors.gren,
-    // @ts-expect-error misspelt on purpose: what std/assert exports is assert
-    assertions.asert,
+Deno.test("std types what it re-exports, so that a misspelt name is an error", async () => {
+  // The lines after the imports: two that are right, and five of which none is.
+  const program = `import * as assertions from "@std/assert";
+import { parseArgs } from "@std/cli/parse-args";
+import * as colors from "@std/fmt/colors";
+import { serveDir } from "@std/http/file-server";
+const args = parseArgs([], { boolean: ["help"], string: ["host"] });
+export const typed: [string | undefined, boolean] = [args.host, args.help];
+export const green = colors.gren;
+export const assert = assertions.asert;
+parseArgs([], { strnig: ["host"] });
+export const help: string = args.help;
+serveDir(new Request("http://localhost"), { showDirListings: true });
+`;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(file, program);
+  const command = ["check", "--config", `${ROOT}deno.json`, file];
+  await using check = new Program(Deno.execPath(), command);
+  const { code, err } = await check.end();
+  await Deno.remove(file);
+  assertEquals(code, 1);
+  const lines = [
+    ...err.matchAll(RegExp(`${RegExp.escape(file)}:(\\d+):`, "g")),
   ];
-  assertEquals(misspelt, [undefined, undefined]);
-  // @ts-expect-error misspelt on purpose: the option of parseArgs is string
-  parseArgs([], { strnig: ["host"] });
-  const { host, help } = parseArgs(["--help"], {
-    boolean: ["help"],
-    string: ["host"],
-    default: { host: "::1" },
-  });
-  const typed: [string, boolean] = [host, help];
-  assertEquals(typed, ["::1", true]);
-  // @ts-expect-error wrong on purpose: what parseArgs makes of help is a boolean
-  const text: string = help;
-  assertEquals<unknown>(text, true);
-  // @ts-expect-error misspelt on purpose: the option of serveDir is showDirListing
-  const options: ServeDirOptions = { showDirListings: true };
-  assertEquals(Object.keys(options), ["showDirListings"]);
+  assertEquals(lines.map(([, line]) => line), ["7", "8", "9", "10", "11"], err);
 });
