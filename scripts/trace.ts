@@ -1,4 +1,4 @@
-// deno-lint-ignore-file no-explicit-any -- it wraps functions of every signature, and looks into what they take and return: as `unknown`, each look would need a cast
+// deno-lint-ignore-file no-explicit-any -- TypeScript itself types what a Proxy's handler is given, arguments and results of any function, as `any`
 /**
  * Shows what a program does with its sockets: each call, once it has returned.
  *
