@@ -259,6 +259,11 @@ const edits: Record<string, Edit[]> = {
     ["the time limit", "() => socket.close()", "() => {}"],
     ["broken UTF-8", "if (!isUtf8(bytes))", "if (false)"],
     ["a limit that is over", 'late.removeEventListener("abort", close);', ""],
+    [
+      "one spelling",
+      "new URL(`udp://${host}:${port}`).host",
+      "`${host}:${port}`",
+    ],
     ["a port that is none", "!(to >= 1 && to <= 65535)", "false"],
     [
       "who is not there yet",
@@ -310,6 +315,11 @@ const edits: Record<string, Edit[]> = {
     ["the hint", " : lancez d'abord le serveur", ""],
   ],
   trace: [
+    [
+      "a worker's quotes",
+      'JSON.stringify(own?.type === "" ? blob(own) : url)',
+      "own?.type === '' ? '\"' + blob(own) + '\"' : '\"' + url + '\"'",
+    ],
     ["a worker beside its own", ", globalThis.location?.href", ""],
     ["a buffer that is used again", "args[0]?.slice?.(0, 161)", "args[0]"],
     ["a console that changes", 'log("%c%s', 'console.error("%c%s'],
@@ -327,6 +337,11 @@ const edits: Record<string, Edit[]> = {
     ["a blob without a type", 'own?.type === ""', "false"],
   ],
   relay: [
+    [
+      "a name's first address",
+      "(error as AggregateError).errors?.[0].m",
+      "error.m",
+    ],
     ["the end of one half", "...target, allowHalfOpen: true", "...target"],
     ["a reset passed on", "e);\n      to.resetAndDestroy();", "e);"],
     ["a stall that stays open", "{ destroyOnReturn: false }", ""],
