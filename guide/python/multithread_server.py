@@ -30,7 +30,7 @@ def talk(conn, address):
         conn.settimeout(1)
         conn.sendall(last_word.encode())
         conn.shutdown(socket.SHUT_WR)  # To close on unread bytes resets it all.
-        all(conn.recv(MAX_LINE) for _ in range(100))  # So it reads on, to their end.
+        all(conn.recv(MAX_LINE) for _ in range(100))  # So it reads on, 100 times at most.
 
 def messages(reader):
     for line in iter(lambda: reader.readline(MAX_LINE), b""):  # Until the stream ends.
