@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-explicit-any -- TypeScript itself types what a Proxy's handler is given, arguments and results of any function, as `any`
 /**
  * Shows what a program does with its sockets: each call, once it has returned.
  *
@@ -15,16 +14,17 @@ export function trace(start: number, thread = "", log = console.error): void {
   const numbers = new WeakMap<object, string>(), seen = new WeakSet<object>();
   let sockets = 0, workers = 0;
 
-  function watch(holder: any, key: PropertyKey): void {
+  function watch(holder: object, key: PropertyKey): void {
     if (!Object.hasOwn(holder, key)) return;
     const name = key === Symbol.dispose ? "close" : String(key);
-    const apply = (target: any, socket: any, args: any[]) => {
+    const apply = (target: VoidFunction, socket: object, args: unknown[]) => {
       // A copy: while it waits, the program may write into its buffer.
-      const sent = /^(write|send)$/.test(name) && args[0]?.slice?.(0, 161);
-      const print = (result: any, problem = "") => {
+      const sent = /write|send/.test(name) && Object(args[0]).slice?.(0, 161);
+      const print = (result: unknown, problem = "") => {
         try {
-          if (result?.close) meet(result);
-          const number = numbers.get(result) ?? numbers.get(socket) ?? "";
+          const value = Object(result);
+          if (value.close) meet(value);
+          const number = numbers.get(value) ?? numbers.get(socket) ?? "";
           const ms = performance.timeOrigin + performance.now() - start;
           const time = `${ms.toFixed(1).padStart(8)} ms  ${number.padEnd(5)}`;
           const call = words(name, args, sent, result) + problem;
@@ -32,7 +32,7 @@ export function trace(start: number, thread = "", log = console.error): void {
         } catch { /* The line is lost; the program does not notice. */ }
         return result;
       };
-      const fail = (error: any) => {
+      const fail = (error: unknown) => {
         if (key === Symbol.dispose) return; // It may be called twice.
         const { name = "Error", code = name } = Object(error);
         print(undefined, ` → ${name === "Error" ? code : name}`);
@@ -45,12 +45,12 @@ export function trace(start: number, thread = "", log = console.error): void {
         fail(error);
       }
     };
-    holder[key] = new Proxy(holder[name], { apply });
+    Reflect.set(holder, key, new Proxy(Reflect.get(holder, name), { apply }));
   }
 
   /** Numbers a new socket, and watches the methods that all of its kind share. */
-  function meet(socket: any): void {
-    if (!socket.accept) numbers.set(socket, `#${thread}${++sockets}`);
+  function meet(socket: object): void {
+    if (!("accept" in socket)) numbers.set(socket, `#${thread}${++sockets}`);
     const keys = "accept read write closeWrite send receive close".split(" ");
     for (let kind = socket; kind; kind = Object.getPrototypeOf(kind)) {
       if (seen.has(kind)) return;
@@ -64,10 +64,10 @@ export function trace(start: number, thread = "", log = console.error): void {
     construct(target, [module, ...rest], newTarget) {
       const url = URL.parse(module, globalThis.location?.href);
       if (url) {
-        const blob = (part: any) =>
+        const blob = (part: BlobPart) =>
           URL.createObjectURL(new Blob([part], { type: "text/javascript" }));
         // A worker may be a blob of no type. What is imported may not.
-        const own = resolveObjectURL(`${url}`);
+        const own = resolveObjectURL(`${url}`) as Blob | undefined;
         const main = JSON.stringify(own?.type === "" ? blob(own) : url);
         // A worker preloads nothing. It imports these functions, then its own module.
         const code = `import { resolveObjectURL } from 'node:buffer';
@@ -82,20 +82,20 @@ export function trace(start: number, thread = "", log = console.error): void {
 }
 
 /** A call and what has come of it; `sent` is the beginning of what it had to send. */
-function words(name: string, args: any[], sent: any, result: any): string {
-  if (name === "receive" && result) {
+function words(name: string, args: unknown[], sent: unknown, result: unknown) {
+  if (Array.isArray(result)) { // A datagram, and where it came from.
     return `receive → ${result[0].length}${at(result[1])} ${quote(result[0])}`;
   }
-  const call = sent ? `${name} ${args[0].length}` : name;
+  const [first, to] = args.map(Object), bytes = sent || first;
+  const call = sent ? `${name} ${first.length}` : name;
   if (result === null && name === "read") return "read → null";
-  if (typeof result === "number") {
-    const bytes = (sent || args[0]).subarray(0, result);
-    return `${call} → ${result}${at(args[1])} ${quote(bytes)}`;
+  if (typeof result === "number" && bytes instanceof Uint8Array) {
+    return `${call} → ${result}${at(to)} ${quote(bytes.subarray(0, result))}`;
   }
-  return call + at(result?.addr ?? result?.remoteAddr ?? args[0]);
+  return call + at(Object(result).addr ?? Object(result).remoteAddr ?? first);
 }
 
-function at({ hostname = "", port }: any = {}): string {
+function at({ hostname = "", port }: Partial<Deno.NetAddr> = {}): string {
   if (port === undefined) return "";
   return ` ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

@@ -321,7 +321,11 @@ const edits: Record<string, Edit[]> = {
       "own?.type === '' ? '\"' + blob(own) + '\"' : '\"' + url + '\"'",
     ],
     ["a worker beside its own", ", globalThis.location?.href", ""],
-    ["a buffer that is used again", "args[0]?.slice?.(0, 161)", "args[0]"],
+    [
+      "a buffer that is used again",
+      "Object(args[0]).slice?.(0, 161)",
+      "args[0]",
+    ],
     ["a console that changes", 'log("%c%s', 'console.error("%c%s'],
     ["a line that is lost", "catch { /* The", "catch (e) { throw e; /* The"],
     ["the code of a plain error", 'name === "Error" ? code : name', "name"],
