@@ -68,6 +68,8 @@ Deno.test("ClientSocket waits no longer than its limit, to receive or to send, a
 Deno.test("ClientSocket lets each call take its limit, not all of them together", async () => {
   using ends = await pair();
   const { timeout } = AbortSignal, limits: number[] = [];
+  using after = new DisposableStack();
+  after.defer(() => Object.assign(AbortSignal, { timeout }));
   AbortSignal.timeout = (ms) => {
     limits.push(ms);
     return new AbortController().signal;
@@ -77,7 +79,6 @@ Deno.test("ClientSocket lets each call take its limit, not all of them together"
     await ends.server.write(bytes("suite\n"));
     assertEquals(await socket.receive(), "suite");
   }
-  Object.assign(AbortSignal, { timeout });
   assertEquals(limits, [1000, 1000, 1000, 1000]);
   await ends.server.closeWrite();
   ends.server.close();

@@ -67,7 +67,7 @@ for (const { name, partner, keyboard, tcp: client } of all("client", "tcp")) {
         assertEquals(code, 1, out);
         assertMatch(
           err,
-          /^(Connection|BrokenPipe|UnexpectedEof|NotConnected).*\n$/,
+          /^(ConnectionReset|BrokenPipe|UnexpectedEof|NotConnected): .*\n$/,
         );
       } else {
         assertMatch(err, /^(\w+: .*\n)?$/);
