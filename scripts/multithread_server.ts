@@ -154,7 +154,7 @@ async function main(): Promise<void> {
   if (Deno.build.os !== "linux") threads = 1; // Only Linux lets them share a port.
   await Deno.stat(import.meta.filename!); // The threads must be allowed to read it.
   const port = Number(args.port);
-  // With reusePort, threads would share even another program's port. This fails.
+  // reusePort would share even another program's port. Without it, listen fails there.
   const probe = Deno.listen({ hostname: host, port });
   probe.close();
   const stop = new AbortController();
